@@ -1,0 +1,75 @@
+"""Commands about data: what a path holds, Diorama's pictures, and a run's images in other formats."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from counterfactory.cli.jobs import RUNS
+from counterfactory.cli.options import Data, Json, Workspace
+from counterfactory.cli.output import columns, finish
+
+Format = Annotated[Literal["imagefolder", "parquet", "webdataset", "csv"], typer.Option(help="In which form.")]
+Out = Annotated[Path, typer.Argument(help="A folder that is made; it must not hold anything yet.")]
+
+
+def inspect_data(data: Data, as_json: Json = False) -> None:
+    """Say how a path is read: its kind, splits, classes, counts, sizes and problems."""
+    from counterfactory.data.inspect import inspect
+    from counterfactory.data.read import read
+
+    found = inspect(read(data))
+    finish(found, as_json, _words(found))
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="A run's name or folder.")],
+    out: Annotated[Path | None, typer.Option(help="Where to; without it, `export-FORMAT` in the run.")] = None,
+    format: Format = "imagefolder",
+    workspace: Workspace = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Write a run's images, with their lineage, for other tools to read."""
+    from counterfactory.cli.workspace import existing_run
+    from counterfactory.data.write import export as write
+
+    folder = existing_run(workspace, run)
+    written = write(folder / "data", out or folder / f"export-{format}", format)
+    finish({"run": folder, "format": format, "out": written}, as_json, [f"Written: {written}"])
+
+
+def diorama(
+    out: Out,
+    num: Annotated[int, typer.Option(min=1, help="Training images; validation has half, each test as many.")] = 400,
+    seed: Annotated[int, typer.Option(help="The seed of all scenes.")] = 0,
+    options: Annotated[str, typer.Option(help="More options of `diorama:`, as in classes=all.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a folder of Diorama's pictures, with captions, masks and all factors."""
+    from counterfactory.data.diorama import read, write
+
+    sizes = f"train={num},validation={max(1, num // 2)},test={num},seed={seed}"
+    collection = read(",".join(filter(None, [sizes, options])))
+    write(out, collection)
+    counts = {name: len(split) for name, split in collection.splits.items()}
+    finish({"out": out.resolve(), "images": counts}, as_json, [f"{sum(counts.values())} images in {out}"])
+
+
+def _words(found: dict[str, Any]) -> list[str]:
+    splits = list(found["splits"])
+    rows = [[name, *[counts.get(split, 0) for split in splits]] for name, counts in found["classes"].items()]
+    rows.append(["all", *found["splits"].values()])
+    head = f"{found['name']}: {found['kind']}, {found['task']}, {len(found['classes'])} classes"
+    return [
+        head,
+        "",
+        *columns(rows, ["class", *splits]),
+        "",
+        *[f"{what}: {said}" for what, said in found["images"].items()],
+        *_problems(found),
+    ]
+
+
+def _problems(found: dict[str, Any]) -> list[str]:
+    listed = [f"- {problem['where']}: {problem['what']}" for problem in found["problems"]]
+    return ["", f"{len(listed)} problems:", *listed] if listed else ["", "No problems found."]

@@ -1,0 +1,68 @@
+"""Commands about what was done: list the runs, write a page again, and delete what no run needs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterfactory.cli.jobs import RUNS
+from counterfactory.cli.options import Json, Workspace
+from counterfactory.cli.output import columns, finish
+from counterfactory.errors import BadData, unknown
+
+RunName = Annotated[str, typer.Argument(help="A run's name or folder.")]
+
+
+def report(run: RunName, workspace: Workspace = RUNS, as_json: Json = False) -> None:
+    """Write a run's page again, from what the run kept."""
+    from counterfactory.cli.session import write_page
+
+    folder = existing_run(workspace, run)
+    if not (folder / "report" / "report.json").exists():
+        raise BadData(f"{folder} has not come to its end; give its command again and it goes on where it stopped.")
+    page = write_page(folder)
+    finish({"run": folder, "report": page}, as_json, [f"Page: {page}"])
+
+
+def runs(workspace: Workspace = RUNS, as_json: Json = False) -> None:
+    """List the runs of a workspace."""
+    from dataclasses import asdict
+
+    from counterfactory.record import read_record
+
+    records = [read_record(folder) for folder in run_folders(workspace)]
+    rows = [[r.name, r.job, r.images, r.failed, r.finished or "not finished"] for r in records]
+    words = columns(rows, ["run", "job", "images", "failed", "finished"]) if rows else [f"No runs in {workspace}."]
+    finish({"runs": [asdict(record) for record in records]}, as_json, words)
+
+
+def prune(
+    run: Annotated[
+        list[str] | None, typer.Argument(help="Runs to delete; without any, only what no run needs.")
+    ] = None,
+    workspace: Workspace = RUNS,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, say what would go.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete runs, and the results, images and models that no run needs any more. Nothing else ever deletes."""
+    from counterfactory.prune import prune as clean
+
+    doomed = [existing_run(workspace, name) for name in run or []]
+    gone = clean(workspace.resolve(), doomed, run_folders(workspace), dry=not yes)
+    verb = "Deleted" if yes else "Would delete (give --yes to do it)"
+    finish(
+        {"deleted": yes, **gone}, as_json, [f"{verb}: " + ", ".join(f"{count} {what}" for what, count in gone.items())]
+    )
+
+
+def run_folders(workspace: Path) -> list[Path]:
+    """The folders of a workspace that are runs, by name."""
+    return sorted(path.parent for path in workspace.resolve().glob("*/run.yaml"))
+
+
+def existing_run(workspace: Path, run: str) -> Path:
+    """The folder of a run given by name or by folder."""
+    for folder in (workspace / run, Path(run)):
+        if (folder / "run.yaml").exists():
+            return folder.resolve()
+    raise unknown("run", run, [folder.name for folder in run_folders(workspace)])

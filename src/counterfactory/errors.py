@@ -1,0 +1,84 @@
+"""Everything that can go wrong and that a person can mend.
+
+CounterfactoryError           one clear sentence, exit code 2, no traceback
+├── BadData                   the images or labels that were given
+├── BadConfig                 a field, a preset or an option
+├── UnknownName               a recipe, model or plugin that nobody knows
+├── Unavailable               a missing extra, device, network or job
+├── RunBusy                   another process holds the run
+├── RunTooNew                 a later version wrote the folder
+├── DiskTrouble               full or read-only: stop, mend, run again
+└── TooManyFailures           what worked is kept
+"""
+
+import difflib
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+
+class CounterfactoryError(Exception):
+    """Says what was seen, what was expected and what to do."""
+
+
+class BadData(CounterfactoryError):
+    """The images or labels cannot be used as they are."""
+
+
+class BadConfig(CounterfactoryError):
+    """A field, a preset or an option has a value that is not allowed."""
+
+
+class UnknownName(CounterfactoryError):
+    """A name that stands for nothing."""
+
+
+class Unavailable(CounterfactoryError):
+    """Something that this machine or this version does not have."""
+
+
+class RunBusy(CounterfactoryError):
+    """Another process works in this run folder."""
+
+
+class RunTooNew(CounterfactoryError):
+    """The folder was written by a later version."""
+
+
+class DiskTrouble(CounterfactoryError):
+    """The disk is full or read-only; what was committed is safe."""
+
+
+class TooManyFailures(CounterfactoryError):
+    """More items failed than the run allows; the others are kept."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+    """An error for a name that nobody knows, with the nearest known ones."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return UnknownName(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
+
+
+DISK_ERRORS = {
+    errno.ENOSPC: "is full",
+    errno.EROFS: "is read-only",
+    errno.EDQUOT: "has no quota left",
+    errno.EACCES: "may not be written",
+    errno.EPERM: "may not be written",
+}
+
+
+@contextmanager
+def writing(place: object) -> Iterator[None]:
+    """Turns the disk's own errors into a sentence that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise DiskTrouble(
+            f"{place} {DISK_ERRORS[error.errno]}. Nothing that was finished is lost: "
+            "make room or choose another --workspace, then give the same command again."
+        ) from error

@@ -1,0 +1,155 @@
+"""Addresses to pixels: opens every place that images lie in, and makes any image upright 8-bit RGB."""
+
+import io
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from counterfactory.blobs import Blobs
+from counterfactory.errors import BadData
+from counterfactory.types import Address
+
+MAX_PIXELS = 89_000_000  # below PIL's own limit, so that ours is the message
+PARALLEL_FROM = 512  # fewer images than this are read faster than processes start
+
+
+@dataclass(frozen=True)
+class Place:
+    """How to open one scheme of places; `keep` says that opening costs enough to keep the result as a blob."""
+
+    read: Callable[[str], bytes | Image.Image]
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Reads images from wherever they lie. A value that travels to other processes."""
+
+    blobs: Blobs | None = None
+    processes: int = 1
+
+    def image(self, address: Address) -> Image.Image:
+        """The image as upright 8-bit RGB, whatever it was stored as."""
+        return to_rgb(self._opened(address), address.place)
+
+    def stored(self, address: Address) -> Image.Image:
+        """The image in the size and mode that it is stored in, decoded."""
+        return _checked(self._opened(address), address.place)
+
+    def mask(self, address: Address) -> np.ndarray:
+        """A mask as it is stored: one whole number a pixel, palette colours as their numbers."""
+        return np.array(self.stored(address))
+
+    def encoded(self, address: Address) -> bytes:
+        """The bytes of an image file: as they are stored, or a PNG of what has no file of its own."""
+        found = self._found(address)
+        return found if isinstance(found, bytes) else encode_png(found)
+
+    def arrays(self, addresses: Sequence[Address], size: tuple[int, int]) -> np.ndarray:
+        """Images as one array (N, height, width, 3), each squeezed to `size` (width, height), in order."""
+        if self.processes < 2 or len(addresses) < PARALLEL_FROM:
+            return self._arrays(addresses, size)
+        chunks = [addresses[i : i + 128] for i in range(0, len(addresses), 128)]
+        context = multiprocessing.get_context("forkserver")
+        with ProcessPoolExecutor(self.processes, mp_context=context) as pool:
+            return np.concatenate(list(pool.map(self._arrays, chunks, [size] * len(chunks))))
+
+    def _arrays(self, addresses: Sequence[Address], size: tuple[int, int]) -> np.ndarray:
+        out = np.empty((len(addresses), size[1], size[0], 3), np.uint8)
+        for row, address in zip(out, addresses, strict=True):
+            image = self.image(address)
+            row[:] = np.asarray(image if image.size == size else image.resize(size, Image.Resampling.BICUBIC))
+        return out
+
+    def _opened(self, address: Address) -> Image.Image:
+        found = self._found(address)
+        return found if isinstance(found, Image.Image) else _open(found, address.place)
+
+    def _found(self, address: Address) -> bytes | Image.Image:
+        if self.blobs is not None and address.digest in self.blobs:
+            return self.blobs.get(address.digest)
+        scheme, _, rest = address.place.partition(":")
+        if scheme == "blob":
+            raise BadData(f"The image {address.digest} is not in this workspace any more; run again what made it.")
+        place = find_place(scheme)
+        found = place.read(rest)
+        if place.keep and self.blobs is not None:
+            found = found if isinstance(found, bytes) else encode_png(found)
+            self.blobs.put_as(address.digest, found)
+        return found
+
+
+@cache
+def find_place(scheme: str) -> Place:
+    """The place of a scheme: `file` here, the others by entry point (`counterfactory.places`)."""
+    if scheme == "file":
+        return Place(read=lambda path: Path(path).read_bytes())
+    found = entry_points(group="counterfactory.places", name=scheme)
+    if not found:
+        raise BadData(f"No reader for places of the kind {scheme!r}; is the plug-in that wrote them installed?")
+    place: Place = next(iter(found)).load()
+    return place
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """PNG bytes, quickly: level 1 costs a tenth of the default's time."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def to_rgb(image: Image.Image, where: object = "image") -> Image.Image:
+    """Upright 8-bit RGB: EXIF turned, palettes looked up, 16 bits scaled, transparency laid on white."""
+    image = _checked(image, where)
+    if image.mode == "RGB" and not image.getexif():
+        return image
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scaled(image).convert("RGB")
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _open(data: bytes, where: object) -> Image.Image:
+    with _decoding(where):
+        return Image.open(io.BytesIO(data))
+
+
+def _checked(image: Image.Image, where: object) -> Image.Image:
+    """The image, decoded, where its size is sane."""
+    if image.width * image.height > MAX_PIXELS:
+        raise BadData(f"{where}: {image.width} x {image.height} is more than 89 megapixels; shrink it first.")
+    with _decoding(where):
+        image.load()
+    return image
+
+
+@contextmanager
+def _decoding(where: object) -> Iterator[None]:
+    """PIL's many errors become one sentence."""
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadData(f"{where}: cannot be decoded as an image ({error}).") from error
+
+
+def _scaled(image: Image.Image) -> Image.Image:
+    """16-bit and float grey to 8 bits: whole range to whole range, floats from 0..1 where they lie there."""
+    values = np.asarray(image, np.float64)
+    top = (
+        1.0 if image.mode == "F" and values.max(initial=0) <= 1 else 255.0 if values.max(initial=0) <= 255 else 65535.0
+    )
+    if image.mode.startswith("I;16"):
+        top = 65535.0
+    return Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))

@@ -1,0 +1,76 @@
+"""A job: which recipe, on what data, on what machine. Its fields and its recipe's stand in one flat file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from counterfactory import plugins
+from counterfactory.config import overlay, parse_sets, read_file, resolve
+from counterfactory.errors import BadConfig
+from counterfactory.worker import DType
+
+
+class Job(BaseModel, frozen=True, extra="forbid"):
+    """What every job has beside its recipe's own settings."""
+
+    job: Literal["augment", "stress", "synthesize", "explain", "train", "evaluate"] = Field(
+        description="what is to be done"
+    )
+    recipe: str = Field(description="by which method")
+    preset: str = Field(default="default", description="the settings that the others are laid over")
+    data: tuple[str, ...] = Field(default=(), description="where the images are; several are joined")
+    limit: int | None = Field(default=None, ge=1, description="at most so many images of each split")
+    device: str = Field(default="auto", description="cpu, cuda, cuda:1, mps or auto")
+    dtype: DType = Field(default="float32", description="the number format that models compute in")
+    deterministic: bool = Field(default=False, description="equal bytes for equal settings, at some cost in speed")
+    batch_size: int = Field(default=16, ge=1, description="items that a step is given at once")
+    max_failures: int = Field(default=1000, ge=0, description="failed items of one step after which the run stops")
+
+
+MACHINE = {"device", "batch_size", "max_failures"}  # fields that change no result and so no run's name
+
+
+def build(given: Mapping[str, Any], file: Path | None, sets: Sequence[str], seed: int | None) -> tuple[Job, BaseModel]:
+    """A job and its recipe from the command line, over a file, over a preset."""
+    in_file = read_file(file) if file else {}
+    fields = overlay(overlay(in_file, parse_sets(sets)), {k: v for k, v in given.items() if v is not None})
+    if file and in_file.get("job", fields["job"]) != given["job"]:
+        raise BadConfig(f"{file} is for the job {in_file['job']!r}; the command is {given['job']!r}.")
+    ours = {name: fields.pop(name) for name in list(fields) if name in Job.model_fields}
+    ours["data"] = [ours["data"]] if isinstance(ours.get("data"), str) else ours.get("data", [])
+    ours.setdefault("recipe", plugins.default_recipe(given["job"]))
+    job = resolve(Job(job=given["job"], recipe=ours["recipe"]), ours)
+    if not job.data:
+        raise BadConfig("No data given; expected a folder, a file or `diorama:`.")
+    recipe_class = plugins.load_recipe(job.job, job.recipe)
+    recipe = resolve(plugins.preset(recipe_class, job.preset), fields)
+    return job, recipe if seed is None else seeded(recipe, seed)
+
+
+def seeded(recipe: BaseModel, seed: int) -> BaseModel:
+    """A recipe with one seed: it alone, where the recipe repeats itself over several."""
+    several = "seeds" in type(recipe).model_fields
+    return resolve(recipe, {"seeds": [seed]} if several else {"seed": seed})
+
+
+def resolved(job: Job, recipe: BaseModel) -> dict[str, Any]:
+    """All settings in one flat mapping, as `--config` takes them."""
+    return {**job.model_dump(mode="json"), **recipe.model_dump(mode="json")}
+
+
+def schema(job: str, recipe: str) -> dict[str, Any]:
+    """The JSON Schema of a configuration file for one recipe."""
+    ours, its = Job.model_json_schema(), plugins.load_recipe(job, recipe).model_json_schema()
+    ours["properties"]["job"] = {"const": job}
+    ours["properties"]["recipe"] = {"const": recipe}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"counterfactory {job} --recipe {recipe}",
+        "description": its.get("description", ""),
+        "type": "object",
+        "properties": {**ours["properties"], **its["properties"]},
+        "additionalProperties": False,
+        "$defs": {**ours.get("$defs", {}), **its.get("$defs", {})},
+    }

@@ -1,0 +1,72 @@
+"""What a step may know of its machine: device, number format, processes, folders. Nothing else says `cuda`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from counterfactory.blobs import Blobs
+from counterfactory.errors import Unavailable
+from counterfactory.pixels import Pixels
+from counterfactory.types import Artifact
+
+DType = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """A place where steps run. `dtype` and `deterministic` change results and so join every key."""
+
+    workspace: Path
+    device: str = "cpu"
+    dtype: DType = "float32"
+    deterministic: bool = False
+    batch_size: int = 16
+    processes: int = os.cpu_count() or 1
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of the worker is part of a result's identity: in deterministic mode also the shape of a batch."""
+        exact = {"deterministic": self.batch_size} if self.deterministic else {}
+        return {"dtype": self.dtype, **exact}
+
+    @property
+    def blobs(self) -> Blobs:
+        return Blobs(self.workspace / "blobs")
+
+    @property
+    def pixels(self) -> Pixels:
+        return Pixels(self.blobs, self.processes)
+
+    def artifact(self, artifact: Artifact) -> Path:
+        """The folder that a training left."""
+        return self.workspace / "artifacts" / artifact.key
+
+    def torch_dtype(self) -> Any:
+        """The number format as torch's own."""
+        import torch
+
+        return getattr(torch, self.dtype)
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """The device that a person asked for, or the best there is."""
+    import torch
+
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if available[name])
+    kind = wanted.partition(":")[0]
+    if not available.get(kind, False):
+        there = ", ".join(name for name, is_there in available.items() if is_there)
+        raise Unavailable(f"No device {wanted!r} on this machine. There is: {there}; give --device with one of them.")
+    return wanted
+
+
+def accelerator() -> str | None:
+    """The name of the accelerator that torch sees, or None."""
+    import torch
+
+    if torch.cuda.is_available():
+        return ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+    return "Apple GPU" if torch.backends.mps.is_available() else None

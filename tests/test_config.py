@@ -1,0 +1,102 @@
+"""Configuration: layers, and messages that name the field."""
+
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from counterfactory.config import parse_sets, parse_value, read_file, resolve, to_yaml
+from counterfactory.errors import BadConfig
+
+
+class Small(BaseModel, frozen=True, extra="forbid"):
+    kind: Literal["small"] = "small"
+    width: int = 16
+
+
+class Large(BaseModel, frozen=True, extra="forbid"):
+    kind: Literal["large"] = "large"
+    name: str = "a/b"
+
+
+class Training(BaseModel, frozen=True, extra="forbid"):
+    steps: int = Field(default=100, ge=1)
+    model: Annotated[Small | Large, Field(discriminator="kind")] = Small()
+
+
+class Recipe(BaseModel, frozen=True, extra="forbid"):
+    shots: int = 4
+    seeds: tuple[int, ...] = (0, 1)
+    classifier: Training = Training()
+
+
+def test_a_later_layer_wins_and_leaves_its_neighbours():
+    found = resolve(Recipe(shots=2), {"classifier": {"steps": 5}}, {"classifier": {"steps": 7}})
+    assert found == Recipe(shots=2, classifier=Training(steps=7))
+
+
+def test_settings_from_the_command_line_are_nested():
+    assert parse_sets(["shots=8", "classifier.steps=9", "classifier.model.width=3"]) == {
+        "shots": 8,
+        "classifier": {"steps": 9, "model": {"width": 3}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1),
+        ("0.5", 0.5),
+        ("true", True),
+        ("null", None),
+        ("a", "a"),
+        ("1,2", [1, 2]),
+        ("[1]", [1]),
+        ('"a, b"', "a, b"),
+    ],
+)
+def test_a_value_is_read_as_yaml(text, value):
+    assert parse_value(text) == value
+
+
+def test_another_kind_drops_the_fields_of_the_old_one():
+    found = resolve(Recipe(), {"classifier": {"model": {"kind": "large", "name": "x/y"}}})
+    assert found.classifier.model == Large(name="x/y")
+
+
+def test_an_unknown_field_is_named_with_the_nearest():
+    with pytest.raises(BadConfig, match=r"'shot'.*Did you mean 'shots'"):
+        resolve(Recipe(), {"shot": 3})
+
+
+def test_an_unknown_field_further_in_is_named_with_its_path():
+    with pytest.raises(BadConfig, match=r"'classifier\.step'.*Did you mean 'classifier\.steps'"):
+        resolve(Recipe(), {"classifier": {"step": 3}})
+
+
+def test_a_value_that_is_not_allowed_is_named_with_what_is():
+    with pytest.raises(
+        BadConfig, match=r"classifier\.steps': 0 is not allowed; input should be greater than or equal to 1"
+    ):
+        resolve(Recipe(), {"classifier": {"steps": 0}})
+
+
+def test_a_setting_without_a_value_is_refused():
+    with pytest.raises(BadConfig, match="field=value"):
+        parse_sets(["shots"])
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    (tmp_path / "c.yaml").write_text(to_yaml(Recipe(shots=3).model_dump(mode="json")))
+    assert resolve(Recipe(), read_file(tmp_path / "c.yaml")) == Recipe(shots=3)
+
+
+def test_a_file_that_is_missing_or_broken_is_named(tmp_path):
+    with pytest.raises(BadConfig, match=r"no configuration file .*nowhere\.yaml"):
+        read_file(tmp_path / "nowhere.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    with pytest.raises(BadConfig, match=r"bad\.yaml cannot be read as YAML"):
+        read_file(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(BadConfig, match="fields and values"):
+        read_file(tmp_path / "list.yaml")

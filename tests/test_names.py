@@ -1,0 +1,42 @@
+"""What a model's name stands for."""
+
+import os
+
+import pytest
+from pydantic import BaseModel
+
+from counterfactory import keys
+from counterfactory.errors import BadConfig, Unavailable
+from counterfactory.names import ModelName, identity, model_folder
+
+
+class Uses(BaseModel, frozen=True, extra="forbid"):
+    model: ModelName
+
+
+def test_a_folder_is_known_by_its_files_and_not_by_its_name(tmp_path):
+    for name, text in (("a", "weights"), ("b", "weights"), ("c", "other")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_text(text)
+    one, same, other = (identity(str(tmp_path / name)) for name in "abc")
+    assert one == same != other
+    assert keys.key(Uses(model=str(tmp_path / "a"))) == keys.key(Uses(model=str(tmp_path / "b")))
+
+
+def test_a_file_that_changes_is_noticed(tmp_path):
+    (tmp_path / "w").write_text("one")
+    before = identity(str(tmp_path))
+    (tmp_path / "w").write_text("two")
+    os.utime(tmp_path / "w", ns=(1, 1))
+    assert identity(str(tmp_path)) != before
+
+
+def test_a_hub_id_without_a_network_is_told_at_once(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(Unavailable, match="not in this machine's cache"):
+        model_folder("nobody/no-such-model")
+
+
+def test_a_name_that_is_neither_folder_nor_hub_id_is_refused():
+    with pytest.raises(BadConfig, match="neither a folder nor a hub id"):
+        model_folder("no such thing")
