@@ -1,4 +1,4 @@
-"""A data set as a folder that others can read: images in class folders, `metadata.jsonl` in each split, `dataset.json` beside.
+"""A data set as a folder that others can read: class folders and `metadata.jsonl` in each split, and `dataset.json`.
 
 Knows how a sample is written as a row of plain columns; `data.metadata` reads it back.
 """
@@ -26,7 +26,7 @@ CARD = "dataset.json"
 ROWS = "metadata.jsonl"
 MASKS = "masks"
 NO_SEED = -1  # a column of nulls has no type, and then other libraries cannot join two splits
-ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
+STARTS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif"}
 RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d|" + MASKS)  # the first ones are devices on Windows
 
 
@@ -190,11 +190,14 @@ def _write_file(folder: Path, place: str, address: Address, pixels: Pixels) -> s
 
 def _ending(data: bytes, address: Address) -> str:
     """The file ending for what the bytes are, whatever they were called."""
+    known = next((ending for start, ending in STARTS.items() if data.startswith(start)), None)
+    if known:
+        return known
     try:
         kind = Image.open(io.BytesIO(data)).format or ""
     except (UnidentifiedImageError, OSError) as error:
         raise BadData(f"{address.place}: cannot be published, as it is no image ({error}).") from error
-    return ENDINGS.get(kind, f".{kind.lower()}")
+    return f".{kind.lower()}"
 
 
 def _move(part: Path, folder: Path) -> None:
@@ -231,8 +234,8 @@ def _readme(splits: Iterable[str]) -> str:
     )
     return (
         f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"
-        "Written by Counterfactory. Each split has its images in class folders and one row an image in `metadata.jsonl`:\n"
-        "`label`, `weight` (0 = rejected), `soft_label` or `labels` in the order of `classes` in `dataset.json`, `source`\n"
-        "(digest of the image it was made from), `prompt`, `seed` (-1: none), `model`, and `changed`, `scores`, `attributes`\n"
-        "as JSON text. A column is there where it says something.\n"
+        "Written by Counterfactory. Each split has class folders and a `metadata.jsonl` with one row an image:\n"
+        "`label`, `weight` (0 = rejected), `soft_label` or `labels` (in the order of `classes` in `dataset.json`),\n"
+        "`source` (digest of the image it was made from), `prompt`, `seed` (-1: none), `model`, and `changed`,\n"
+        "`scores` and `attributes` as JSON text. A column is there if it says something of any image.\n"
     )

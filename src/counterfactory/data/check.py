@@ -1,0 +1,32 @@
+"""Whether images decode: a step that recipes put before their own, so that a broken file is a failed row."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from counterfactory.errors import BadData
+from counterfactory.pixels import Pixels
+from counterfactory.types import Address, Failed
+from counterfactory.worker import Worker
+
+Seen = dict[str, Any]
+
+
+class Check(BaseModel, frozen=True, extra="forbid"):
+    """Decodes each image once: its width, height and colour mode as stored, or why there is none."""
+
+    version: ClassVar[int] = 1
+
+    def load(self, worker: Worker) -> Callable[[Sequence[Address]], list[Seen | Failed]]:
+        pixels = worker.pixels
+        return lambda addresses: [look(pixels, address) for address in addresses]
+
+
+def look(pixels: Pixels, address: Address) -> Seen | Failed:
+    """What one image is like; too many pixels are refused before they are decoded."""
+    try:
+        image = pixels.stored(address)
+    except (BadData, OSError) as error:
+        return Failed(address.digest, str(error))
+    return {"width": image.width, "height": image.height, "mode": image.mode}

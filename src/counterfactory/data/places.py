@@ -1,0 +1,171 @@
+"""Places inside of other files: rows of Arrow tables, planes of bytes, and masks that are written as numbers."""
+
+import bisect
+import json
+import os
+import threading
+from collections import OrderedDict
+from functools import cache, lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image, ImageDraw
+from pyarrow import parquet
+
+from counterfactory.errors import BadData
+from counterfactory.pixels import Place
+
+KEPT_BYTES = 512 * 2**20  # of decompressed row groups in each process
+CHARACTER_BITS = 5  # of a run length in each character of COCO's compressed text
+
+
+def image_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The encoded images of a column: itself, or the `bytes` of its structures."""
+    return pc.struct_field(column, "bytes") if pa.types.is_struct(column.type) else column
+
+
+def image_leaf(schema: pa.Schema, column: str) -> str:
+    """The name under which parquet keeps the bytes of an image column."""
+    return f"{column}.bytes" if pa.types.is_struct(schema.field(column).type) else column
+
+
+def arrow_table(path: str) -> pa.Table:
+    """An Arrow file as a table, mapped and not read."""
+    source = pa.memory_map(path)
+    try:
+        return pa.ipc.open_stream(source).read_all()
+    except pa.ArrowInvalid:
+        return pa.ipc.open_file(source).read_all()
+
+
+class _RowGroups:
+    """Image columns of parquet row groups, the last used ones kept up to a number of bytes."""
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.kept: OrderedDict[tuple[Any, ...], pa.ChunkedArray] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def value(self, path: str, column: str, row: int) -> bytes | None:
+        """The encoded image in one row."""
+        with self.lock:  # a parquet file is read by one thread at a time
+            time = os.stat(path).st_mtime_ns
+            file, ends = _parquet_file(path, time)
+            if not 0 <= row < ends[-1]:
+                raise BadData(f"{path} has no row {row}, only {ends[-1]}; the file has changed since it was read.")
+            group = bisect.bisect_right(ends, row)
+            images = self._group(file, (path, time, column, group))
+        data: bytes | None = images[row - (ends[group - 1] if group else 0)].as_py()
+        return data
+
+    def _group(self, file: parquet.ParquetFile, name: tuple[Any, ...]) -> pa.ChunkedArray:
+        if name not in self.kept:
+            column, group = name[2:]
+            table = file.read_row_group(group, columns=[image_leaf(file.schema_arrow, column)])
+            self.kept[name] = image_bytes(table.column(0))
+            while len(self.kept) > 1 and sum(images.nbytes for images in self.kept.values()) > self.limit:
+                self.kept.popitem(last=False)
+        self.kept.move_to_end(name)
+        return self.kept[name]
+
+
+@lru_cache(maxsize=64)
+def _parquet_file(path: str, _time: int) -> tuple[parquet.ParquetFile, tuple[int, ...]]:
+    """An open file and the row after the last of each of its groups."""
+    file = parquet.ParquetFile(path)
+    groups = range(file.metadata.num_row_groups)
+    return file, tuple(accumulate(file.metadata.row_group(group).num_rows for group in groups)) or (0,)
+
+
+@cache
+def _row_groups() -> _RowGroups:
+    return _RowGroups(KEPT_BYTES)
+
+
+def _read_parquet(rest: str) -> bytes:
+    path, column, row = rest.rsplit("#", 2)
+    return _there(_row_groups().value(path, column, int(row)), rest)
+
+
+@lru_cache(maxsize=256)
+def _arrow_column(path: str, column: str, _time: int) -> pa.ChunkedArray:
+    return image_bytes(arrow_table(path).column(column))
+
+
+def _read_arrow(rest: str) -> bytes:
+    path, column, row = rest.rsplit("#", 2)
+    images = _arrow_column(path, column, os.stat(path).st_mtime_ns)
+    if not 0 <= int(row) < len(images):
+        raise BadData(f"{path} has no row {row}, only {len(images)}; the file has changed since it was read.")
+    return _there(images[int(row)].as_py(), rest)
+
+
+def _there(data: bytes | None, rest: str) -> bytes:
+    if data is None:
+        raise BadData(f"{rest}: there is no image in this row; the file has changed since it was read.")
+    return data
+
+
+def _read_planes(rest: str) -> Image.Image:
+    """Bytes of one colour plane after the other, as CIFAR's binary files have them."""
+    path, offset, shape = rest.rsplit("#", 2)
+    channels, height, width = map(int, shape.split("x"))
+    with Path(path).open("rb", buffering=0) as file:
+        file.seek(int(offset))
+        data = file.read(channels * height * width)
+    if len(data) < channels * height * width:
+        raise BadData(f"{rest}: the file ends before the image does; fetch it again.")
+    planes = np.frombuffer(data, np.uint8).reshape(channels, height, width)
+    return Image.fromarray(planes[0] if channels == 1 else np.ascontiguousarray(planes.transpose(1, 2, 0)))
+
+
+def _read_polygons(rest: str) -> Image.Image:
+    said = json.loads(rest)
+    height, width = said["size"]
+    mask = Image.new("L", (width, height))
+    for polygon in said["polygons"]:
+        ImageDraw.Draw(mask).polygon(polygon, fill=255)
+    return mask
+
+
+def _read_rle(rest: str) -> Image.Image:
+    said = json.loads(rest)
+    height, width = said["size"]
+    counts = said["counts"]
+    runs = run_lengths(counts) if isinstance(counts, str) else counts
+    if sum(runs) != height * width:
+        raise BadData(f"A mask of {width} x {height} has runs for {sum(runs)} pixels; its file is damaged.")
+    values = np.zeros(len(runs), np.uint8)
+    values[1::2] = 255
+    return Image.fromarray(np.repeat(values, runs).reshape((height, width), order="F"))
+
+
+def run_lengths(text: str) -> list[int]:
+    """COCO's compressed runs: base 32 from character 48 on, low digits first; from the fourth on less the last but one.
+
+    Bit 32 of a character says that more follow; bit 16 of the last one is the sign.
+    """
+    runs: list[int] = []
+    value = digits = 0
+    for character in text:
+        code = ord(character) - 48
+        value |= (code & 31) << (CHARACTER_BITS * digits)
+        digits += 1
+        if code & 32:
+            continue
+        if code & 16:
+            value -= 1 << (CHARACTER_BITS * digits)
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = digits = 0
+    return runs
+
+
+PARQUET = Place(read=_read_parquet)
+ARROW = Place(read=_read_arrow)
+PLANES = Place(read=_read_planes)
+POLYGONS = Place(read=_read_polygons)
+RLE = Place(read=_read_rle)

@@ -1,0 +1,195 @@
+"""What the rows of a metadata file say of images: labels, masks, captions, origins, attributes."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from counterfactory.data.labels import natural
+from counterfactory.data.problems import printable
+from counterfactory.data.rows import LABEL, column, read_rows, read_text
+from counterfactory.errors import BadData
+from counterfactory.types import Address, Origin, Plain, Problem, Sample, Target, Task
+
+Row = Mapping[str, Any]
+
+VECTORS = ("soft_label", "labels")
+ORIGIN = ("source", "prompt", "seed", "model", "changed")
+MASK = ("mask", "mask_file_name")
+KNOWN = {*VECTORS, *MASK, *LABEL, "weight", "caption", "scores", "attributes", "file_name", "split"}
+
+
+def load_rows(file: Path) -> tuple[list[dict[str, Any]], tuple[Problem, ...]]:
+    """The rows of a metadata.jsonl, .csv or .parquet."""
+    if file.suffix == ".csv":
+        table = read_rows(file)
+        return [{name: _cell(name, text) for name, text in row.items()} for row in table.rows], table.problems
+    if file.suffix == ".parquet":
+        from pyarrow import parquet
+
+        return parquet.read_table(file).to_pylist(), ()
+    text, problems = read_text(file)
+    return [_json_row(file, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()], problems
+
+
+def file_column(row: Row) -> str | None:
+    """The column that names the image."""
+    others = (name for name in row if name.endswith("_file_name") and name not in MASK)
+    return "file_name" if "file_name" in row else next(others, None)
+
+
+def mask_name(row: Row) -> str | None:
+    """The file of the mask, as the row has it."""
+    return next((str(row[name]) for name in MASK if row.get(name)), None)
+
+
+def label_text(row: Row) -> str | None:
+    """The class of a row in words: its name where the row has one, else the label itself."""
+    name = row.get("label_name")
+    return printable(str(name)) if name else _raw_label(row)
+
+
+def task_of(rows: Iterable[Row]) -> Task:
+    """What the columns that are filled say."""
+    filled = {name for row in rows for name in (*VECTORS, *MASK) if row.get(name)}
+    labelled = any(label_text(row) is not None for row in rows)
+    if "soft_label" in filled:
+        return "soft-label"
+    if "labels" in filled:
+        return "multi-label"
+    return "segmentation" if filled and not labelled else "single-label"
+
+
+def classes_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Class names in the order of the labels; as many as the vectors are long, where there are any."""
+    order = {text: natural(_raw_label(row) or text) for row in rows if (text := label_text(row)) is not None}
+    names = tuple(sorted(order, key=lambda name: order[name]))
+    vectors = [vector for row in rows for name in VECTORS if (vector := structure(row.get(name)))]
+    if vectors and isinstance(vectors[0][0], str):
+        return tuple(sorted({str(name) for vector in vectors for name in vector}, key=natural))
+    length = len(vectors[0]) if vectors else len(names)
+    return names if length == len(names) else tuple(f"class {number}" for number in range(length))
+
+
+def sample_of(row: Row, image: Address, mask: Address | None, numbers: Mapping[str, int], is_ours: bool) -> Sample:
+    """The sample of a row; a `ValueError` says what is wrong with it."""
+    caption = row.get("caption") or row.get("text")
+    return Sample(
+        image=image,
+        target=target_of(row, numbers),
+        mask=mask,
+        caption=str(caption) if caption else None,
+        attributes=_attributes(row, is_ours),
+        origin=_origin(row) if is_ours else None,
+    )
+
+
+def target_of(row: Row, numbers: Mapping[str, int]) -> Target:
+    """A distribution, a 0/1 vector with gaps or the number of a class: the first that the row has."""
+    soft, several = (structure(row.get(name)) for name in VECTORS)
+    if soft:
+        return _distribution(soft, len(numbers))
+    if several and isinstance(several[0], str):
+        return tuple(int(name in several) for name in numbers)
+    if several:
+        return _marks(several, len(numbers))
+    text = label_text(row)
+    if text is None or text in numbers:
+        return None if text is None else numbers[text]
+    if text.isdecimal() and int(text) < len(numbers):
+        return int(text)
+    raise ValueError(f"label {text!r} is none of the {len(numbers)} classes")
+
+
+def weight_of(row: Row) -> float:
+    """How much a sample counts; 1 where the row does not say."""
+    weight = 1.0 if row.get("weight") is None else float(row["weight"])
+    if not (math.isfinite(weight) and weight >= 0):
+        raise ValueError(f"weight {weight} is not a number from 0 up")
+    return weight
+
+
+def structure(value: Any) -> Any:
+    """A list or object, also where a CSV holds it as JSON text."""
+    return json.loads(value) if isinstance(value, str) and value else value
+
+
+def _cell(name: str, text: str) -> Plain:
+    """A field of a CSV: numbers and truths as such in columns that are not read otherwise."""
+    if not text or name in KNOWN | {*ORIGIN, "text"} or name.endswith("_file_name"):
+        return text or None
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            return text if text[0] == "0" and text.isdecimal() and len(text) > 1 else kind(text)
+    return text
+
+
+def _json_row(file: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadData(f"{printable(str(file))}, line {number}: not JSON ({error.msg}).") from error
+    if not isinstance(row, dict):
+        raise BadData(
+            f"{printable(str(file))}, line {number}: expected one object with a file_name, not {line[:40]!r}."
+        )
+    return row
+
+
+def _raw_label(row: Row) -> str | None:
+    name = column(row, LABEL)
+    value = None if name is None else row[name]
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else None if math.isnan(value) else value
+    return None if value is None or value == "" else printable(str(value))
+
+
+def _distribution(values: Sequence[Any], length: int) -> Target:
+    if len(values) != length:
+        raise ValueError(f"soft_label has {len(values)} numbers for {length} classes")
+    numbers = tuple(float(value) for value in values)
+    if min(numbers) < 0 or not abs(sum(numbers) - 1) < 0.01:
+        raise ValueError(
+            f"soft_label is no distribution: it should hold numbers from 0 up that sum to 1, not {sum(numbers)}"
+        )
+    return numbers
+
+
+def _marks(values: Sequence[Any], length: int) -> Target:
+    if len(values) != length:
+        raise ValueError(f"labels has {len(values)} marks for {length} classes")
+    if not all(value in (0, 1, None) for value in values):
+        raise ValueError("labels may hold 0, 1 and null only")
+    return tuple(None if value is None else int(value) for value in values)
+
+
+def _origin(row: Row) -> Origin | None:
+    """A published table has no nulls: an empty text, and a seed below zero, say nothing."""
+    seed = row.get("seed")
+    said = Origin(
+        parent=row.get("source") or None,
+        prompt=row.get("prompt") or None,
+        seed=None if seed in (None, "") or int(seed) < 0 else int(seed),
+        model=row.get("model") or None,
+        changed={name: value for name, value in (structure(row.get("changed")) or {}).items() if value is not None},
+    )
+    return None if said == Origin() else said
+
+
+def _attributes(row: Row, is_ours: bool) -> dict[str, Plain]:
+    """What the row lists as attributes, and every other column of plain values."""
+    taken = (KNOWN - {*LABEL}) | {"label_name", file_column(row), column(row, LABEL)}
+    taken |= {*ORIGIN} if is_ours else set()
+    taken |= set() if row.get("caption") else {"text"}
+    others = {name: value for name, value in row.items() if name not in taken}
+    listed = structure(row.get("attributes")) or {}
+    return {name: _plain(value) for name, value in {**others, **listed}.items() if isinstance(value, Plain)}
+
+
+def _plain(value: Plain) -> Plain:
+    """A value that JSON can hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

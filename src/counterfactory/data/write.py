@@ -1,0 +1,199 @@
+"""A published folder in the forms that other programs expect: parquet, WebDataset, CSV. Holds one batch in memory."""
+
+import csv
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from counterfactory.data.columns import OURS
+from counterfactory.data.splits import parted
+from counterfactory.errors import BadConfig, BadData, writing
+from counterfactory.publish import CARD, ROWS, Card, read_card
+
+Format = Literal["imagefolder", "parquet", "webdataset", "csv"]
+Row = dict[str, Any]
+
+SHARD = 256 * 2**20  # bytes of images in one file
+GROUP = 32 * 2**20  # of these in one row group: what is in memory at a time
+PLAIN = {"label": pa.int64(), "weight": pa.float64(), "seed": pa.int64(), "soft_label": pa.list_(pa.float64())}
+PLAIN |= {"labels": pa.list_(pa.int64())}
+PICTURE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+PICTURES = {"file_name": "image", "mask": "mask"}  # columns of files, and what they are called as images
+
+
+def export(folder: Path, out: Path, format: Format) -> Path:
+    """Write a published folder in another form to a new or empty folder."""
+    if out.exists() and (out.is_file() or any(out.iterdir())):
+        raise BadConfig(f"{out} is not empty; give a new folder, so that nothing is mixed or replaced.")
+    card = read_card(folder)
+    splits = _splits(folder)
+    write = {"imagefolder": _image_folder, "parquet": _parquet, "webdataset": _webdataset, "csv": _csv}[format]
+    part = out.with_name(f".{out.name}.part")
+    with writing(out):
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            write(splits, part, card)
+            if out.exists():
+                out.rmdir()
+            part.rename(out)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return out
+
+
+def _splits(folder: Path) -> Sequence[Path]:
+    """The folder of each split: train, validation, test, then the others."""
+    there = [file.parent for file in sorted(folder.glob(f"*/{ROWS}"))]
+    if not there:
+        raise BadData(f"{folder} has no split with a {ROWS}; publish it first.")
+    return [folder for folders in parted(there, lambda split: split.name).values() for folder in folders]
+
+
+def _rows(split: Path) -> Iterator[Row]:
+    with (split / ROWS).open(encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def _image_folder(splits: Sequence[Path], out: Path, _card: Card) -> None:
+    """The same once more."""
+    for file in splits[0].parent.iterdir():
+        if file.is_file():
+            shutil.copyfile(file, out / file.name)
+    for split in splits:
+        shutil.copytree(split, out / split.name, copy_function=shutil.copyfile)
+
+
+def _parquet(splits: Sequence[Path], out: Path, card: Card) -> None:
+    """Hugging Face's layout, with the classes as features in the schema, and ours beside for lossless reading."""
+    (out / "data").mkdir()
+    for split in splits:
+        total = sum(1 for _ in _portions(split, SHARD))
+        name = split.name.replace("-", "_")  # what that library allows
+        for number, rows in enumerate(_portions(split, SHARD)):
+            schema = _schema(rows[0], card)
+            path = out / "data" / f"{name}-{number:05d}-of-{total:05d}.parquet"
+            with parquet.ParquetWriter(path, schema) as file:
+                for group in _filled(rows, split, GROUP):
+                    file.write_table(_table(group, split, schema, card))
+
+
+def _portions(split: Path, limit: int) -> Iterator[list[Row]]:
+    """The rows of a split, cut where their images fill a file."""
+    return _filled(_rows(split), split, limit)
+
+
+def _filled(rows: Iterator[Row] | list[Row], split: Path, limit: int) -> Iterator[list[Row]]:
+    portion: list[Row] = []
+    size = 0
+    for row in rows:
+        portion.append(row)
+        size += (split / row["file_name"]).stat().st_size
+        if size >= limit:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _schema(row: Row, card: Card) -> pa.Schema:
+    """The columns of a row with their types, and what the `datasets` library calls features."""
+    kinds = {PICTURES.get(name, name): PICTURE if name in PICTURES else PLAIN.get(name, pa.string()) for name in row}
+    features = {name: _feature(name, kind, card) for name, kind in kinds.items()}
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}), OURS: json.dumps(asdict(card))}
+    return pa.schema(list(kinds.items()), metadata=metadata)
+
+
+def _feature(name: str, kind: pa.DataType, card: Card) -> Mapping[str, Any]:
+    if kind == PICTURE:
+        return {"_type": "Image"}
+    if name == "label" and card.classes:
+        return {"names": list(card.classes), "_type": "ClassLabel"}
+    if pa.types.is_list(kind):
+        return {"feature": {"dtype": _dtype(kind.value_type), "_type": "Value"}, "_type": "List"}
+    return {"dtype": _dtype(kind), "_type": "Value"}
+
+
+def _dtype(kind: pa.DataType) -> str:
+    return "float64" if kind == pa.float64() else str(kind)
+
+
+def _table(rows: Sequence[Row], split: Path, schema: pa.Schema, card: Card) -> pa.Table:
+    """Rows with the bytes of their files; empty text and no seed are nulls here, as columns have types."""
+    numbers = {name: number for number, name in enumerate(card.classes)}
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    for row in rows:
+        for name, value in row.items():
+            columns[PICTURES.get(name, name)].append(_value(name, value, split, numbers))
+    return pa.table(columns, schema=schema)
+
+
+def _value(name: str, value: Any, split: Path, numbers: Mapping[str, int]) -> Any:
+    if name in PICTURES:
+        return {"bytes": (split / value).read_bytes(), "path": Path(value).name} if value else None
+    if name == "label":
+        return numbers.get(value, -1)
+    if name == "seed":
+        return None if value < 0 else value
+    return None if value == "" else value
+
+
+def _webdataset(splits: Sequence[Path], out: Path, card: Card) -> None:
+    """Tar files of `key.jpg`, `key.cls`, `key.json` and perhaps `key.mask.png`, the same bytes at any time."""
+    numbers = {name: number for number, name in enumerate(card.classes)}
+    (out / CARD).write_bytes((splits[0].parent / CARD).read_bytes())
+    for split in splits:
+        keys = count(1)
+        for number, rows in enumerate(_portions(split, SHARD)):
+            with tarfile.open(out / f"{split.name}-{number:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+                for row, key in zip(rows, keys, strict=False):
+                    for ending, data in _members(row, split, numbers):
+                        _add(tar, f"{key:08d}.{ending}", data)
+
+
+def _members(row: Row, split: Path, numbers: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+    """What belongs to one key; the row itself without its files."""
+    image = split / row["file_name"]
+    yield image.suffix[1:], image.read_bytes()
+    if row["label"]:
+        yield "cls", str(numbers[row["label"]]).encode()
+    if row.get("mask"):
+        yield f"mask{Path(row['mask']).suffix}", (split / row["mask"]).read_bytes()
+    said = {name: value for name, value in row.items() if name not in PICTURES}
+    yield "json", json.dumps(said, ensure_ascii=False).encode()
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def _csv(splits: Sequence[Path], out: Path, _card: Card) -> None:
+    """One table of all splits beside a folder with the images."""
+    first = next(_rows(splits[0]), {})
+    columns = ["path", "label", "split", *(name for name in first if name not in {"file_name", "label"})]
+    with (out / "data.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, columns, lineterminator="\n")
+        table.writeheader()
+        for split in splits:
+            shutil.copytree(split, out / "images" / split.name, copy_function=shutil.copyfile)
+            (out / "images" / split.name / ROWS).unlink()
+            table.writerows(_line(row, split.name) for row in _rows(split))
+
+
+def _line(row: Row, split: str) -> Row:
+    """A row with paths from the table; lists and mappings as JSON text."""
+    said = {name: json.dumps(value) if isinstance(value, list) else value for name, value in row.items()}
+    name, mask = said.pop("file_name"), said.get("mask")
+    masks = {"mask": f"images/{split}/{mask}"} if mask else {}
+    return {**said, **masks, "path": f"images/{split}/{name}", "split": split}
