@@ -14,7 +14,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before anything is collected, because the libraries read these once, when they are imported."""
     cache = tempfile.TemporaryDirectory(prefix="counterfactory-tests-")
     config.add_cleanup(cache.cleanup)
-    os.environ.update(HF_HUB_OFFLINE="1", HF_HOME=cache.name, MPLBACKEND="agg", TOKENIZERS_PARALLELISM="false")
+    os.environ.update(
+        HF_HUB_OFFLINE="1", HF_HOME=cache.name, MPLBACKEND="agg", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

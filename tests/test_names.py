@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from counterfactory import keys
 from counterfactory.errors import BadConfig, Unavailable
 from counterfactory.names import ModelName, identity, model_folder
+from counterfactory.types import Artifact
 
 
 class Uses(BaseModel, frozen=True, extra="forbid"):
@@ -40,3 +41,15 @@ def test_a_hub_id_without_a_network_is_told_at_once(monkeypatch):
 def test_a_name_that_is_neither_folder_nor_hub_id_is_refused():
     with pytest.raises(BadConfig, match="neither a folder nor a hub id"):
         model_folder("no such thing")
+
+
+class UsesEither(BaseModel, frozen=True, extra="forbid"):
+    model: Artifact | ModelName
+
+
+def test_a_model_that_may_also_be_an_artifact_is_known_by_its_files_too(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_text("weights")
+    one, same = (UsesEither(model=str(tmp_path / name)) for name in "ab")
+    assert keys.key(one) == keys.key(same) != keys.key(UsesEither(model=Artifact(kind="classifier", key="k")))

@@ -72,4 +72,6 @@ def _tuples(value: Any) -> Any:
     return value
 
 
-_encoder = json.JSONEncoder(default=_plain, separators=(",", ":"), ensure_ascii=False)
+_encoder = json.JSONEncoder(
+    default=_plain, separators=(",", ":")
+)  # ASCII: a file name may hold bytes that are no UTF-8

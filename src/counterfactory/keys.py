@@ -20,7 +20,7 @@ _dataset_keys: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()
 
 def key(*parts: Any) -> str:
     """A short, stable digest of plain data, nouns and steps."""
-    return digest(canonical(parts).encode())
+    return digest(canonical(parts).encode("utf-8", "surrogatepass"))
 
 
 def digest(data: bytes) -> str:
@@ -66,11 +66,12 @@ def dataset_key(dataset: Dataset) -> str:
 def _model(model: BaseModel) -> list[Any]:
     """A step or a config: its package, name, version and fields, models by what their files hold."""
     cls = type(model)
-    said = {
-        name: identity(getattr(model, name)) if is_model_name(field) else getattr(model, name)
-        for name, field in cls.model_fields.items()
-    }
+    said = {name: _named(field, getattr(model, name)) for name, field in cls.model_fields.items()}
     return [cls.__module__.partition(".")[0], cls.__qualname__, getattr(cls, "version", 0), said]
+
+
+def _named(field: Any, value: Any) -> Any:
+    return identity(value) if isinstance(value, str) and is_model_name(field) else value
 
 
 def _said(noun: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from counterfactory.errors import BadConfig, Unavailable
 
@@ -20,8 +20,10 @@ ModelName = Annotated[str, _ModelNameMark()]
 
 
 def is_model_name(field: Any) -> bool:
-    """Whether a pydantic field was declared as `ModelName`."""
-    return any(isinstance(mark, _ModelNameMark) for mark in field.metadata)
+    """Whether a pydantic field was declared as `ModelName`, alone or beside other types."""
+    declared = (field, *get_args(field.annotation))
+    marks = [mark for part in declared for mark in getattr(part, "metadata", getattr(part, "__metadata__", ()))]
+    return any(isinstance(mark, _ModelNameMark) for mark in marks)
 
 
 def identity(name: str | None) -> str | None:

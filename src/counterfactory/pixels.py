@@ -2,6 +2,7 @@
 
 import io
 import multiprocessing
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -122,7 +123,8 @@ def to_rgb(image: Image.Image, where: object = "image") -> Image.Image:
 
 
 def _open(data: bytes, where: object) -> Image.Image:
-    with _decoding(where):
+    with _decoding(where), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         return Image.open(io.BytesIO(data))
 
 

@@ -85,6 +85,7 @@ class Run:
         self._lock = locked(folder)
         self.store = Store(worker.workspace / "store.db")
         self.executor = LocalExecutor(worker)
+        self.images = 0  # published ones that were made and not photographed
         self._used = UsedKeys(folder / "used.keys")
 
     def __enter__(self) -> "Run":
@@ -143,6 +144,8 @@ class Run:
 
     def publish(self, datasets: Mapping[str, Dataset], scores: Mapping[str, Mapping[str, float]] | None = None) -> Path:
         """Write data sets in the canonical form, lineage and named scores beside each image."""
+        samples = (sample for dataset in datasets.values() for sample in dataset.samples)
+        self.images = sum(sample.origin is not None for sample in samples)
         return publish(self.folder / "data", datasets, self.worker.pixels, scores)
 
     def failures(self) -> list[Failure]:
@@ -211,5 +214,5 @@ def locked(folder: Path) -> FileLock:
 
 def _shown(item: Any) -> str:
     """An item in one readable line."""
-    text = codec.encode(item) if not isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+    text = codec.encode(item) if not isinstance(item, str) else json.dumps(item)
     return text if len(text) <= 500 else text[:499] + "…"

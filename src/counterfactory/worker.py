@@ -10,6 +10,7 @@ from counterfactory.errors import Unavailable
 from counterfactory.pixels import Pixels
 from counterfactory.types import Artifact
 
+DEVICES = "cpu, cuda, cuda:1, mps or auto"  # as a person may ask for them
 DType = Literal["float32", "bfloat16", "float16"]
 
 

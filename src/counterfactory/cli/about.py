@@ -8,6 +8,7 @@ from counterfactory import plugins
 from counterfactory.cli.jobs import RUNS
 from counterfactory.cli.options import Json, Workspace
 from counterfactory.cli.output import columns, finish
+from counterfactory.errors import unknown
 
 
 def recipes(as_json: Json = False) -> None:
@@ -46,7 +47,7 @@ def schema(
 
     pairs = [(job, name) for job in plugins.JOBS for name in plugins.recipe_names(job) if recipe in {None, name}]
     if not pairs:
-        raise plugins.unknown("recipe", str(recipe), {n for job in plugins.JOBS for n in plugins.recipe_names(job)})
+        raise unknown("recipe", str(recipe), {n for job in plugins.JOBS for n in plugins.recipe_names(job)})
     schemas = [of(job, name) for job, name in pairs]
     found = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
     finish(found, as_json, [json.dumps(found, indent=2)])

@@ -1,13 +1,18 @@
 """Commands about data: what a path holds, Diorama's pictures, and a run's images in other formats."""
 
+import os
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from counterfactory.cli.jobs import RUNS
 from counterfactory.cli.options import Data, Json, Workspace
 from counterfactory.cli.output import columns, finish
+
+if TYPE_CHECKING:
+    from counterfactory.data.inspect import Inspection
 
 Format = Annotated[Literal["imagefolder", "parquet", "webdataset", "csv"], typer.Option(help="In which form.")]
 Out = Annotated[Path, typer.Argument(help="A folder that is made; it must not hold anything yet.")]
@@ -18,8 +23,8 @@ def inspect_data(data: Data, as_json: Json = False) -> None:
     from counterfactory.data.inspect import inspect
     from counterfactory.data.read import read
 
-    found = inspect(read(data))
-    finish(found, as_json, _words(found))
+    found = inspect(read(data), os.cpu_count() or 1)
+    finish(asdict(found), as_json, _words(found))
 
 
 def export(
@@ -50,26 +55,18 @@ def diorama(
 
     sizes = f"train={num},validation={max(1, num // 2)},test={num},seed={seed}"
     collection = read(",".join(filter(None, [sizes, options])))
-    write(out, collection)
+    write(collection, out, os.cpu_count() or 1)
     counts = {name: len(split) for name, split in collection.splits.items()}
     finish({"out": out.resolve(), "images": counts}, as_json, [f"{sum(counts.values())} images in {out}"])
 
 
-def _words(found: dict[str, Any]) -> list[str]:
-    splits = list(found["splits"])
-    rows = [[name, *[counts.get(split, 0) for split in splits]] for name, counts in found["classes"].items()]
-    rows.append(["all", *found["splits"].values()])
-    head = f"{found['name']}: {found['kind']}, {found['task']}, {len(found['classes'])} classes"
-    return [
-        head,
-        "",
-        *columns(rows, ["class", *splits]),
-        "",
-        *[f"{what}: {said}" for what, said in found["images"].items()],
-        *_problems(found),
-    ]
-
-
-def _problems(found: dict[str, Any]) -> list[str]:
-    listed = [f"- {problem['where']}: {problem['what']}" for problem in found["problems"]]
-    return ["", f"{len(listed)} problems:", *listed] if listed else ["", "No problems found."]
+def _words(found: "Inspection") -> list[str]:
+    splits = list(found.splits)
+    rows: list[list[object]] = [[name, *[counts.get(s, 0) for s in splits]] for name, counts in found.classes.items()]
+    rows.append(["all", *found.splits.values()])
+    head = f"{found.name}: {found.kind}, {found.task}, {len(found.classes)} classes"
+    sizes = ", ".join(f"{what} {width} x {height}" for what, (width, height) in found.sizes.items())
+    modes = ", ".join(f"{count} {mode}" for mode, count in found.modes.items())
+    listed = [f"- {problem.where}: {problem.what}" for problem in found.problems]
+    problems = [f"Problems ({len(listed)}):", *listed] if listed else ["No problems found."]
+    return [head, "", *columns(rows, ["class", *splits]), "", f"Sizes: {sizes}", f"Modes: {modes}", "", *problems]

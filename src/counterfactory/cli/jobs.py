@@ -169,12 +169,13 @@ def evaluate(
 ) -> None:
     """Measure a classifier on every test split of some data."""
     from counterfactory.cli.session import Options, perform
+    from counterfactory.cli.workspace import trained_model
 
     options = Options(
         workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
         seed=seed, limit=limit, device=device, as_json=as_json,
     )  # fmt: skip
-    perform("evaluate", {"data": data, "model": model}, options)
+    perform("evaluate", {"data": data, "model": trained_model(workspace, model)}, options)
 
 
 def numbers(text: str | None) -> list[int] | None:

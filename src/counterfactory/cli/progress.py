@@ -57,7 +57,7 @@ class Lines:
 
     def move(self, done: int, failed: int, known: int) -> None:
         self._tally.add(done, failed, known)
-        if time.monotonic() - self._last >= EVERY:
+        if time.monotonic() - self._last >= EVERY and self._tally.seen != self._tally.total:
             self._last = time.monotonic()
             note(self._tally.line())
 

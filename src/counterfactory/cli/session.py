@@ -93,8 +93,10 @@ def write_page(folder: Path) -> Path:
 
 def _run(folder: Path, record: Record, job: Job, recipe: Any) -> tuple[Report, int, int]:
     from counterfactory.cli.progress import watcher
+    from counterfactory.data.join import join
+    from counterfactory.data.limit import limit
     from counterfactory.data.read import read
-    from counterfactory.recipes.prepare import joined, limited, usable
+    from counterfactory.recipes.prepare import usable
     from counterfactory.run import Run
     from counterfactory.worker import Worker, choose_device
 
@@ -107,13 +109,14 @@ def _run(folder: Path, record: Record, job: Job, recipe: Any) -> tuple[Report, i
     with Run(folder, worker, watcher(), job.max_failures) as run:
         write_record(folder, record)
         _write(folder / "config.yaml", to_yaml(record.config))
-        collection = limited(joined([read(source) for source in job.data]), job.limit)
+        collection = join([read(source) for source in job.data])
+        collection = limit(collection, job.limit) if job.limit else collection
         for problem in collection.problems:
             note(f"{problem.where}: {problem.what}")
         report = recipe.run(run, usable(run, collection))
         failures = [{"key": f.key, "step": f.step, "item": f.item, "reason": f.reason} for f in run.failures()]
         _write(folder / "report" / "report.json", codec.encode({"report": report, "failures": failures}))
-        return report, run.drawn, len(failures)
+        return report, run.images, len(failures)
 
 
 def _write(path: Path, text: str) -> None:

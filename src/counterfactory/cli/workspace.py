@@ -9,6 +9,7 @@ from counterfactory.cli.jobs import RUNS
 from counterfactory.cli.options import Json, Workspace
 from counterfactory.cli.output import columns, finish
 from counterfactory.errors import BadData, unknown
+from counterfactory.names import HUB_ID
 
 RunName = Annotated[str, typer.Argument(help="A run's name or folder.")]
 
@@ -66,3 +67,13 @@ def existing_run(workspace: Path, run: str) -> Path:
         if (folder / "run.yaml").exists():
             return folder.resolve()
     raise unknown("run", run, [folder.name for folder in run_folders(workspace)])
+
+
+def trained_model(workspace: Path, name: str) -> str:
+    """The model that a person names: a run's own, any folder, or a hub id."""
+    for folder in (workspace / name / "model", Path(name) / "model", Path(name)):
+        if (folder / "config.json").exists():
+            return str(folder.resolve())
+    if HUB_ID.fullmatch(name) and not Path(name).exists():
+        return name
+    raise unknown("model", name, [f.name for f in run_folders(workspace) if (f / "model").is_dir()])

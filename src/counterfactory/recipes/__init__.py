@@ -1,0 +1,1 @@
+"""The methods: each a short file that reads from top to bottom."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from counterfactory import plugins
 from counterfactory.config import overlay, parse_sets, read_file, resolve
 from counterfactory.errors import BadConfig
-from counterfactory.worker import DType
+from counterfactory.worker import DEVICES, DType
 
 
 class Job(BaseModel, frozen=True, extra="forbid"):
@@ -22,7 +22,7 @@ class Job(BaseModel, frozen=True, extra="forbid"):
     preset: str = Field(default="default", description="the settings that the others are laid over")
     data: tuple[str, ...] = Field(default=(), description="where the images are; several are joined")
     limit: int | None = Field(default=None, ge=1, description="at most so many images of each split")
-    device: str = Field(default="auto", description="cpu, cuda, cuda:1, mps or auto")
+    device: str = Field(default="auto", description=DEVICES)
     dtype: DType = Field(default="float32", description="the number format that models compute in")
     deterministic: bool = Field(default=False, description="equal bytes for equal settings, at some cost in speed")
     batch_size: int = Field(default=16, ge=1, description="items that a step is given at once")

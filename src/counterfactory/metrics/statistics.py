@@ -1,0 +1,44 @@
+"""How sure a number is: means over repetitions, paired differences and shares, each with a 95 % interval."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from counterfactory.types import Interval
+
+NORMAL = 1.959963984540054  # the 97.5 % point of the normal distribution
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The mean over repetitions with Student's t interval; one repetition has no bounds."""
+    from scipy.stats import t
+
+    n = len(values)
+    assert n > 0, "a mean needs a value"
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Interval(mean=mean)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    half = float(t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    return Interval(mean=mean, low=mean - half, high=mean + half, n=n)
+
+
+def within(interval: Interval, lowest: float, highest: float) -> Interval:
+    """The same interval where its bounds cannot lie outside of what is possible."""
+    if interval.low is None or interval.high is None:
+        return interval
+    return replace(interval, low=max(interval.low, lowest), high=min(interval.high, highest))
+
+
+def paired_difference(values: Sequence[float], references: Sequence[float]) -> Interval:
+    """The mean of `value - reference` over repetitions that share their seeds, in order."""
+    return mean_interval([value - reference for value, reference in zip(values, references, strict=True)])
+
+
+def share_interval(hits: int, n: int) -> Interval:
+    """A share of `n` images with Wilson's score interval (1927), which stays within 0 and 1."""
+    assert 0 <= hits <= n and n > 0, f"{hits} of {n} is not a share"  # noqa: PT018
+    share, square = hits / n, NORMAL**2
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = NORMAL * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
+    return Interval(mean=share, low=max(0.0, middle - half), high=min(1.0, middle + half), n=n)

@@ -1,0 +1,45 @@
+"""What every job does with its data before the recipe sees it: leave out what cannot be decoded, and say so."""
+
+from dataclasses import replace
+
+from counterfactory.data.check import Check
+from counterfactory.errors import BadData
+from counterfactory.pixels import find_place
+from counterfactory.run import Run
+from counterfactory.types import Address, Collection, Dataset, Failed
+
+
+def usable(run: Run, collection: Collection) -> Collection:
+    """The collection without broken images and masks; each of these is a failed row of the run."""
+    addresses = list(dict.fromkeys(a for dataset in collection.splits.values() for a in _addresses(dataset)))
+    broken = {
+        a.digest for a, seen in zip(addresses, run.map(Check(), addresses), strict=True) if isinstance(seen, Failed)
+    }
+    if not broken:
+        return collection
+    splits = {name: _without(dataset, broken) for name, dataset in collection.splits.items()}
+    for name, dataset in splits.items():
+        if not dataset.samples:
+            raise BadData(f"Every image of the split {name!r} is broken; `counterfactory inspect` says how.")
+    return replace(collection, splits=splits)
+
+
+def _addresses(dataset: Dataset) -> list[Address]:
+    """Every image and mask that may be broken: what is computed from a formula cannot."""
+    every = [address for sample in dataset.samples for address in (sample.image, sample.mask) if address]
+    return [address for address in every if not _is_formula(address)]
+
+
+def _is_formula(address: Address) -> bool:
+    return find_place(address.place.partition(":")[0]).keep
+
+
+def _without(dataset: Dataset, broken: set[str]) -> Dataset:
+    """A split without the samples whose image or mask is broken."""
+    kept = [
+        i
+        for i, sample in enumerate(dataset.samples)
+        if sample.image.digest not in broken and (sample.mask is None or sample.mask.digest not in broken)
+    ]
+    weights = dataset.weights and tuple(dataset.weights[i] for i in kept)
+    return replace(dataset, samples=tuple(dataset.samples[i] for i in kept), weights=weights)

@@ -1,0 +1,58 @@
+"""A classifier on its own: trained on any mixture of real and exported synthetic data, saved for `from_pretrained`."""
+
+import shutil
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field
+
+from counterfactory.classify.train import ClassifierTrainer
+from counterfactory.errors import writing
+from counterfactory.recipes.trials import Trial, answers, few_shot
+from counterfactory.recipes.verdict import one_classifier
+from counterfactory.run import Run
+from counterfactory.types import Artifact, Collection, Report
+
+
+class Train(BaseModel, frozen=True, extra="forbid"):
+    """Trains one classifier and leaves it in the run's folder `model`."""
+
+    version: ClassVar[int] = 1
+    presets: ClassVar[tuple[str, ...]] = ("tiny", "default")
+
+    shots: Annotated[int, Field(ge=1)] | None = Field(default=None, description="images a class; null for all")
+    seed: int = Field(default=0, description="of the choice of images and of the training")
+    classifier: ClassifierTrainer = Field(
+        default=ClassifierTrainer(epochs=20), description="how the network is trained"
+    )
+
+    @classmethod
+    def tiny(cls) -> "Train":
+        """To see it work."""
+        return cls(classifier=ClassifierTrainer(steps=50))
+
+    @classmethod
+    def default(cls) -> "Train":
+        """Twenty passes over the data, the best state on validation kept."""
+        return cls()
+
+    def run(self, run: Run, data: Collection) -> Report:
+        """Train, keep the model where a person finds it, and measure what test splits there are."""
+        chosen = few_shot(data, self.shots, self.seed)
+        classifier = run.fit(self.classifier.model_copy(update={"seed": self.seed}), **chosen)
+        model = _kept(run, classifier)
+        tests = {name: split for name, split in data.splits.items() if name.startswith("test")}
+        said = answers(run, classifier, tests) if tests else {}
+        trial = Trial(method="classifier", seed=self.seed, task=data.task, classifier=classifier, answers=said)
+        sizes = ", ".join(f"{len(split)} {name}" for name, split in chosen.items())
+        summary = f"Trained on {sizes} images of {data.name}. The model is in {model}."
+        return one_classifier(f"Classifier of {data.name}", summary, trial, tests)
+
+
+def _kept(run: Run, classifier: Artifact) -> str:
+    """The model's own folder in the run: it stays when the workspace is pruned."""
+    folder = run.folder / "model"
+    with writing(folder):
+        shutil.copytree(
+            run.worker.artifact(classifier), folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock")
+        )
+    return str(folder)

@@ -1,0 +1,73 @@
+"""One trial: a classifier trained in one way from one choice of images, and what every test split says of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from counterfactory.classify.predict import Evaluate
+from counterfactory.data.choose import hold_out, shots
+from counterfactory.errors import BadData
+from counterfactory.run import Run
+from counterfactory.types import Artifact, Collection, Dataset, Task
+
+HELD_OUT = 20  # images a class for validation, where the data have no such split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A method, a seed, the classifier it led to, and its answers by split."""
+
+    method: str
+    seed: int
+    task: Task
+    classifier: Artifact
+    answers: Mapping[str, Any] = field(repr=False)  # split -> {"probabilities", "targets"}
+
+
+def few_shot(collection: Collection, per_class: int | None, seed: int) -> dict[str, Dataset]:
+    """Training images by content and seed; validation as the data have it, or held out of what was not chosen."""
+    whole = training_split(collection)
+    train = whole if per_class is None else shots(whole, per_class, seed)
+    if "validation" in collection.splits:
+        return {"train": train, "validation": collection.splits["validation"]}
+    if per_class is None:
+        validation = hold_out(whole, HELD_OUT, seed, without=Dataset(samples=(), classes=whole.classes))
+        held = {sample.image.digest for sample in validation.samples}
+        kept = [i for i, sample in enumerate(whole.samples) if sample.image.digest not in held]
+        train = part(whole, kept)
+    else:
+        validation = hold_out(whole, HELD_OUT, seed, without=train)
+    return {"train": train, "validation": validation} if validation.samples else {"train": train}
+
+
+def part(dataset: Dataset, rows: list[int]) -> Dataset:
+    """Some rows of a data set."""
+    weights = dataset.weights and tuple(dataset.weights[i] for i in rows)
+    return replace(dataset, samples=tuple(dataset.samples[i] for i in rows), weights=weights)
+
+
+def training_split(collection: Collection) -> Dataset:
+    """The split to train on."""
+    if "train" not in collection.splits:
+        raise BadData(
+            f"{collection.name} has no training split (it has {', '.join(collection.splits)}); "
+            "expected a folder `train`, or a split column that says train."
+        )
+    return collection.splits["train"]
+
+
+def measuring_splits(collection: Collection) -> dict[str, Dataset]:
+    """The splits that measure: opened once, after every choice is made."""
+    found = {name: data for name, data in collection.splits.items() if name.startswith("test")}
+    if not found:
+        raise BadData(
+            f"{collection.name} has no test split (it has {', '.join(collection.splits)}); "
+            "expected a folder whose name begins with `test`, so that the answer is measured on images nobody chose by."
+        )
+    return found
+
+
+def answers(run: Run, classifier: Artifact | str, splits: Mapping[str, Dataset]) -> dict[str, Any]:
+    """What a classifier says of each split; remembered, as every result."""
+    found = run.map(Evaluate(classifier=classifier), list(splits.values()))
+    return dict(zip(splits, found, strict=True))

@@ -1,0 +1,193 @@
+"""The command line from end to end, on small data."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from command_line import call
+
+DATA = "diorama:train=40,validation=20,test=20"
+QUICK = ("--set", "classifier.steps=4", "--set", "classifier.evaluate_every=2", "--set", "classifier.batch_size=8")
+BASELINE = ("--recipe", "baseline", "--shots", "2", "--set", "augmentations=none,standard", *QUICK)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def baseline(workspace):
+    """One finished run that several tests look at."""
+    import subprocess
+    import sys
+
+    words = ["augment", DATA, *BASELINE, "--seeds", "0,1", "--workspace", str(workspace), "--name", "base", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "counterfactory", *words], capture_output=True, text=True, check=True, timeout=110
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_job_says_where_its_run_and_its_page_are(baseline, workspace):
+    assert baseline["run"] == str(workspace / "base")
+    assert baseline["report"] == str(workspace / "base" / "report" / "index.html")
+    assert baseline["images"] == baseline["failed"] == 0
+    assert baseline["seconds"] > 0
+    assert set(baseline["numbers"]) == {
+        f"{method} on {split}" for method in ("none", "standard") for split in ("test", "test-unusual", "test-uniform")
+    }
+
+
+def test_the_page_has_the_table_with_intervals_and_the_pictures(baseline):
+    page = Path(baseline["report"]).read_text(encoding="utf-8")
+    assert "Gain over none" in page
+    assert "±" in page
+    assert "data:image/" in page
+
+
+def test_the_same_command_again_ends_at_once_with_the_same_numbers(baseline, workspace, capsys):
+    again = call(
+        capsys, "augment", DATA, *BASELINE, "--seeds", "0,1", "--workspace", workspace, "--name", "base", "--json"
+    )
+    assert again.code == 0
+    assert again.json["numbers"] == baseline["numbers"]
+    assert "known before" not in again.err
+    assert again.json["seconds"] < baseline["seconds"]
+
+
+def test_another_seed_pays_only_for_itself(baseline, workspace, capsys):
+    more = call(capsys, "augment", DATA, *BASELINE, "--seeds", "0", "--workspace", workspace, "--json")
+    assert more.code == 0
+    assert "fit classifier" not in more.err
+
+
+def test_a_run_keeps_its_resolved_config_which_gives_the_same_run(baseline, workspace, capsys):
+    config = workspace / "base" / "config.yaml"
+    said = yaml.safe_load(config.read_text())
+    assert said["shots"] == 2
+    assert said["classifier"]["steps"] == 4
+    again = call(capsys, "augment", DATA, "--config", config, "--workspace", workspace, "--name", "base", "--json")
+    assert again.json["numbers"] == baseline["numbers"]
+
+
+def test_a_run_without_a_name_is_named_after_recipe_data_and_settings(workspace, capsys):
+    names = []
+    for steps in (3, 4):
+        done = call(
+            capsys, "augment", DATA, *BASELINE, "--seed", 0, "--set", f"classifier.steps={steps}",
+            "--workspace", workspace, "--json",
+        )  # fmt: skip
+        names.append(done.json["run"].rsplit("/", 1)[-1])
+    assert all(name.startswith("baseline-diorama-") for name in names)
+    assert len(set(names)) == 2
+
+
+def test_train_leaves_a_model_that_transformers_loads_and_evaluate_measures(workspace, capsys):
+    from transformers import AutoModelForImageClassification
+
+    trained = call(
+        capsys,
+        "train",
+        DATA,
+        "--set",
+        "classifier.epochs=null",
+        *QUICK,
+        "--workspace",
+        workspace,
+        "--name",
+        "model",
+        "--json",
+    )
+    assert trained.code == 0, trained.err
+    model = AutoModelForImageClassification.from_pretrained(workspace / "model" / "model")
+    assert model.config.id2label[0] == "car"
+    measured = call(capsys, "evaluate", "model", DATA, "--workspace", workspace, "--json")
+    assert measured.code == 0, measured.err
+    assert measured.json["numbers"]["accuracy on test"] == trained.json["numbers"]["accuracy on test"]
+
+
+def test_evaluate_names_the_nearest_model(workspace, baseline, capsys):
+    answer = call(capsys, "evaluate", "modl", DATA, "--workspace", workspace)
+    assert answer.code == 2
+    assert "Unknown model 'modl'" in answer.err
+
+
+def test_runs_are_listed(baseline, workspace, capsys):
+    assert "base" in call(capsys, "runs", "--workspace", workspace).out
+    listed = call(capsys, "runs", "--workspace", workspace, "--json").json
+    assert "base" in {run["name"] for run in listed["runs"]}
+
+
+def test_a_page_is_written_again_from_what_the_run_kept(baseline, workspace, capsys):
+    page = workspace / "base" / "report" / "index.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert call(capsys, "report", "base", "--workspace", workspace, "--json").json["report"] == str(page)
+    assert page.read_bytes() == before
+
+
+@pytest.mark.parametrize("form", ["imagefolder", "parquet", "webdataset", "csv"])
+def test_a_run_is_exported(baseline, workspace, tmp_path, capsys, form):
+    done = call(
+        capsys, "export", "base", "--format", form, "--out", tmp_path / "out", "--workspace", workspace, "--json"
+    )
+    assert done.code == 0, done.err
+    assert list((tmp_path / "out").rglob("*"))
+
+
+def test_an_export_is_read_back_with_the_same_images(baseline, workspace, tmp_path, capsys):
+    call(capsys, "export", "base", "--out", tmp_path / "out", "--workspace", workspace)
+    found = call(capsys, "inspect", tmp_path / "out", "--json").json
+    assert found["splits"] == {"train": 20, "validation": 20}
+    assert len(found["classes"]) == 10
+
+
+def test_inspect_counts_classes_and_splits(capsys):
+    answer = call(capsys, "inspect", DATA)
+    assert answer.code == 0
+    assert "10 classes" in answer.out
+    assert call(capsys, "inspect", DATA, "--json").json["splits"]["train"] == 40
+
+
+def test_diorama_writes_a_folder_that_inspect_reads(tmp_path, capsys):
+    done = call(capsys, "diorama", tmp_path / "world", "--num", 20, "--json")
+    assert done.code == 0, done.err
+    assert done.json["images"]["train"] == 20
+    assert call(capsys, "inspect", tmp_path / "world", "--json").json["splits"]["train"] == 20
+
+
+def test_recipes_schema_models_and_doctor_answer(workspace, capsys):
+    listed = call(capsys, "recipes", "--json").json["recipes"]
+    assert {"job": "augment", "recipe": "baseline"}.items() <= listed[0].items()
+    schema = call(capsys, "schema", "baseline", "--json").json
+    assert {"shots", "seeds", "classifier", "data", "device"} <= set(schema["properties"])
+    assert call(capsys, "models", "--workspace", workspace).code == 0
+    assert call(capsys, "doctor", "--workspace", workspace, "--json").json["torch"]["ok"]
+
+
+def test_prune_tells_before_it_deletes_and_keeps_what_other_runs_need(tmp_path, capsys):
+    for seeds in ("0", "0,1"):
+        done = call(
+            capsys, "augment", DATA, *BASELINE, "--seeds", seeds, "--workspace", tmp_path, "--name", f"run{len(seeds)}"
+        )
+        assert done.code == 0, done.err
+    told = call(capsys, "prune", "run3", "--workspace", tmp_path, "--json").json
+    assert told["deleted"] is False
+    assert (tmp_path / "run3").exists()
+    gone = call(capsys, "prune", "run3", "--workspace", tmp_path, "--yes", "--json").json
+    assert gone["models"] == told["models"] == 2
+    assert not (tmp_path / "run3").exists()
+    again = call(capsys, "augment", DATA, *BASELINE, "--seeds", "0", "--workspace", tmp_path, "--name", "run1")
+    assert "fit classifier" not in again.err
+
+
+def test_a_job_without_recipes_says_so_and_is_hidden(capsys):
+    answer = call(capsys, "stress", DATA)
+    assert answer.code == 2
+    assert "No recipe for the job 'stress' is there yet" in answer.err
+    helped = call(capsys, "--help").out
+    assert "augment" in helped
+    assert "stress" not in helped
