@@ -64,6 +64,12 @@ def test_another_kind_drops_the_fields_of_the_old_one():
     assert found.classifier.model == Large(name="x/y")
 
 
+def test_one_value_where_several_may_stand_is_a_list_of_it():
+    assert resolve(Recipe(), {"seeds": 3}) == Recipe(seeds=(3,))
+    with pytest.raises(BadConfig, match="expected a list"):
+        resolve(Recipe(), {"seeds": {"a": 1}})
+
+
 def test_an_unknown_field_is_named_with_the_nearest():
     with pytest.raises(BadConfig, match=r"'shot'.*Did you mean 'shots'"):
         resolve(Recipe(), {"shot": 3})

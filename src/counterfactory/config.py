@@ -20,6 +20,8 @@ def resolve(base: Model, *layers: Mapping[str, Any]) -> Model:
     try:
         return type(base).model_validate(fields)
     except ValidationError as error:
+        if alone := [found["loc"] for found in error.errors() if found["type"] in {"tuple_type", "list_type"}]:
+            return resolve(base, *layers, *[_listed(path, fields) for path in alone])
         raise BadConfig(_explained(type(base), error)) from None
 
 
@@ -33,6 +35,20 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         else:
             both[name] = new
     return both
+
+
+def _listed(path: Sequence[int | str], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The value at a path as a list of it alone: `seeds=3` means one seed."""
+    *parents, last = [str(part) for part in path]
+    value: Any = fields
+    for parent in [*parents, last]:
+        value = value[parent]
+    if not isinstance(value, str | int | float):
+        raise BadConfig(f"Field {'.'.join([*parents, last])!r}: {value!r} is not allowed; expected a list.")
+    listed: dict[str, Any] = {last: [value]}
+    for parent in reversed(parents):
+        listed = {parent: listed}
+    return listed
 
 
 def _same_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

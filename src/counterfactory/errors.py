@@ -13,6 +13,7 @@ CounterfactoryError           one clear sentence, exit code 2, no traceback
 
 import difflib
 import errno
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -63,10 +64,13 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
 
 DISK_ERRORS = {
     errno.ENOSPC: "is full",
-    errno.EROFS: "is read-only",
     errno.EDQUOT: "has no quota left",
+    errno.EFBIG: "may hold no larger file",
+    errno.EROFS: "is read-only",
     errno.EACCES: "may not be written",
     errno.EPERM: "may not be written",
+    errno.ENOTDIR: "is not a folder",
+    errno.EIO: "cannot be read or written",
 }
 
 
@@ -75,10 +79,19 @@ def writing(place: object) -> Iterator[None]:
     """Turns the disk's own errors into a sentence that says how to go on."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
+    except Exception as error:
+        number = _system_number(error)
+        if number not in DISK_ERRORS:
             raise
         raise DiskTrouble(
-            f"{place} {DISK_ERRORS[error.errno]}. Nothing that was finished is lost: "
+            f"{place} {DISK_ERRORS[number]}. Nothing that was finished is lost: "
             "make room or choose another --workspace, then give the same command again."
         ) from error
+
+
+def _system_number(error: Exception) -> int | None:
+    """The system's own number of an error; libraries written in Rust tell it in their text."""
+    if isinstance(error, OSError):
+        return error.errno
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return int(told[1]) if told else None

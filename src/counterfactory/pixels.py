@@ -19,6 +19,7 @@ from counterfactory.errors import BadData
 from counterfactory.types import Address
 
 MAX_PIXELS = 89_000_000  # below PIL's own limit, so that ours is the message
+CHUNK = 128  # images that a process is given at once
 PARALLEL_FROM = 512  # fewer images than this are read faster than processes start
 
 
@@ -58,10 +59,16 @@ class Pixels:
         """Images as one array (N, height, width, 3), each squeezed to `size` (width, height), in order."""
         if self.processes < 2 or len(addresses) < PARALLEL_FROM:
             return self._arrays(addresses, size)
-        chunks = [addresses[i : i + 128] for i in range(0, len(addresses), 128)]
+        chunks = [addresses[i : i + CHUNK] for i in range(0, len(addresses), CHUNK)]
         context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["counterfactory.pixels"])
+        out = np.empty((len(addresses), size[1], size[0], 3), np.uint8)
         with ProcessPoolExecutor(self.processes, mp_context=context) as pool:
-            return np.concatenate(list(pool.map(self._arrays, chunks, [size] * len(chunks))))
+            for start, part in zip(
+                range(0, len(addresses), CHUNK), pool.map(self._arrays, chunks, [size] * len(chunks)), strict=True
+            ):
+                out[start : start + CHUNK] = part
+        return out
 
     def _arrays(self, addresses: Sequence[Address], size: tuple[int, int]) -> np.ndarray:
         out = np.empty((len(addresses), size[1], size[0], 3), np.uint8)

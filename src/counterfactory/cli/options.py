@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from counterfactory.worker import DEVICES
-
 Data = Annotated[
     str, typer.Argument(help="A folder, file or `diorama:`; `counterfactory inspect` says how it is read.")
 ]
@@ -21,5 +19,5 @@ Set = Annotated[
 Preset = Annotated[str | None, typer.Option(help="tiny, default, paper ...: `counterfactory recipes` lists them.")]
 Seed = Annotated[int | None, typer.Option(help="The seed from which all randomness branches.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use at most so many images of each split.")]
-Device = Annotated[str | None, typer.Option(help=f"{DEVICES}.")]
+Device = Annotated[str | None, typer.Option(help="Where models run; `auto` takes the best there is.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
