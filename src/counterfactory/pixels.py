@@ -60,14 +60,10 @@ class Pixels:
         if self.processes < 2 or len(addresses) < PARALLEL_FROM:
             return self._arrays(addresses, size)
         chunks = [addresses[i : i + CHUNK] for i in range(0, len(addresses), CHUNK)]
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["counterfactory.pixels"])
         out = np.empty((len(addresses), size[1], size[0], 3), np.uint8)
-        with ProcessPoolExecutor(self.processes, mp_context=context) as pool:
-            for start, part in zip(
-                range(0, len(addresses), CHUNK), pool.map(self._arrays, chunks, [size] * len(chunks)), strict=True
-            ):
-                out[start : start + CHUNK] = part
+        parts = _readers(self.processes).map(self._arrays, chunks, [size] * len(chunks))
+        for start, part in zip(range(0, len(addresses), CHUNK), parts, strict=True):
+            out[start : start + CHUNK] = part
         return out
 
     def _arrays(self, addresses: Sequence[Address], size: tuple[int, int]) -> np.ndarray:
@@ -93,6 +89,14 @@ class Pixels:
             found = found if isinstance(found, bytes) else encode_png(found)
             self.blobs.put_as(address.digest, found)
         return found
+
+
+@cache
+def _readers(processes: int) -> ProcessPoolExecutor:
+    """Processes that decode, started once: starting them costs as much as reading some hundred images."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["counterfactory.pixels"])
+    return ProcessPoolExecutor(processes, mp_context=context)
 
 
 @cache

@@ -178,6 +178,7 @@ class Picture:
 
     sample: Sample
     label: str
+    note: str = ""  # one line beside its label
     source: Address | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from counterfactory.errors import BadConfig, Unavailable
 from counterfactory.plugins import recipe_names
 
 RUNS = Path("runs")
-DEMO_DATA = "diorama:train=400,validation=200,test=400"
+DEMO_DATA = "diorama:train=400,validation=100,test=200"
 Recipe = Annotated[str | None, typer.Option(help="The method; `counterfactory recipes` lists them.")]
 Model = Annotated[str, typer.Argument(help="A run of `train`, a model folder or a hub id.")]
 Sources = Annotated[

@@ -83,7 +83,7 @@ def write_page(folder: Path) -> Path:
     record = read_record(folder)
     kept = codec.decode((folder / "report" / "report.json").read_text(encoding="utf-8"))
     facts = {
-        "run": record.name, "command": record.command, "version": record.version, "date": record.finished,
+        "run": record.name, "command": record.command, "version": record.version, "date": _readable(record.finished),
         "recipe": record.config["recipe"], "data": ", ".join(record.config["data"]), "seconds": record.seconds,
         "images": record.images, "failed": record.failed,
         "config": to_yaml(record.config), "failures": kept["failures"],
@@ -125,6 +125,10 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
         part.replace(path)
+
+
+def _readable(moment: str | None) -> str:
+    return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M UTC") if moment else "not finished"
 
 
 def _now() -> str:

@@ -58,5 +58,5 @@ def shots_gallery(dataset: Dataset, title: str) -> Gallery:
 
 def _picture(dataset: Dataset, sample: Sample, scores: Mapping[str, float], answered: str | None) -> Picture:
     label = dataset.classes[sample.target] if isinstance(sample.target, int) else ""
-    facts = {"answered": answered} if answered else {}
-    return Picture(sample=sample, label=label, scores=scores, facts=facts)
+    note = f"taken for {answered}" if answered else ""
+    return Picture(sample=sample, label=label, scores=scores, note=note)

@@ -56,7 +56,7 @@ def described(picture: Picture) -> dict[str, Any]:
         "source": picture.source.digest if picture.source else None,
         "label": picture.label,
         "words": origin.prompt or sample.caption or "",
-        "changed": ", ".join(f"{name} → {text(value)}" for name, value in origin.changed.items()),
+        "changed": picture.note or ", ".join(f"{name} → {text(value)}" for name, value in origin.changed.items()),
         "scores": [[name, _finite(value), number(float(value))] for name, value in picture.scores.items()],
         "groups": [[title, _named(facts)] for title, facts in groups.items() if _named(facts)],
     }

@@ -1,0 +1,92 @@
+"""Data, network and draw of one training, brought together on a device."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from counterfactory.classify import material
+from counterfactory.classify.draw import Draw, loss_weights, plan
+from counterfactory.classify.models import SmallResNet
+from counterfactory.classify.networks import Network, build
+from counterfactory.classify.pictures import open_pictures
+from counterfactory.classify.targets import target_rows
+from counterfactory.classify.train import ClassifierTrainer
+from counterfactory.errors import BadData
+from counterfactory.types import Dataset, Task
+from counterfactory.worker import Worker
+
+PASSES, FEWEST, MOST = 40, 200, 3000  # over the data, and steps, where nobody says how long to train
+SMALLEST, LARGEST = 64, 224  # pixels that a network from scratch is given where nobody says
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lesson:
+    """Everything that the loop needs and does not change."""
+
+    trainer: ClassifierTrainer
+    task: Task
+    total: int
+    draw: Draw
+    weights: Tensor
+    material: material.Material
+    answers: Tensor | None  # the validation targets
+    network: Network
+    accelerator: Any
+
+
+def prepared(
+    trainer: ClassifierTrainer, worker: Worker, datasets: Mapping[str, Dataset], unfinished: Path, accelerator: Any
+) -> Lesson:
+    """Data and network brought together on the worker's device."""
+    train, validation = datasets["train"], datasets.get("validation")
+    if validation is not None and (validation.classes, validation.task) != (train.classes, train.task):
+        raise BadData(f"Training has {train.task} {train.classes}, validation {validation.task} {validation.classes}.")
+    rows = target_rows(train)
+    draw = plan(train, rows, trainer.seed, trainer.balanced, trainer.synthetic_probability)
+    network = build(trainer.model, train.classes, train.task, _size(trainer, train, worker))
+    network.to(worker.device, torch.channels_last)
+    targets = torch.from_numpy(rows).to(worker.device)
+    pictures = open_pictures(train, network.preparation, worker)
+    asked = open_pictures(validation, network.preparation, worker) if validation is not None else None
+    with accelerator.autocast():
+        if network.features is None:
+            fed = material.from_pixels(trainer, network, pictures, targets, asked)
+        else:
+            kept = unfinished / "features.safetensors"
+            fed = material.from_features(trainer, network, pictures, targets, asked, kept)
+    return Lesson(
+        trainer=trainer,
+        task=train.task,
+        total=_total(trainer, len(draw.sources)),
+        draw=draw,
+        weights=torch.from_numpy(loss_weights(train, draw)).to(worker.device),
+        material=fed,
+        answers=torch.from_numpy(target_rows(validation)).to(worker.device) if validation is not None else None,
+        network=network,
+        accelerator=accelerator,
+    )
+
+
+def _size(trainer: ClassifierTrainer, train: Dataset, worker: Worker) -> tuple[int, int] | None:
+    """What was asked for; else none where a checkpoint knows, and the middle of what the first images have."""
+    if trainer.size is not None:
+        return trainer.size, trainer.size
+    if not isinstance(trainer.model, SmallResNet):
+        return None
+    side = round(median(min(worker.pixels.image(sample.image).size) for sample in train.samples[:32]))
+    side = min(max(side, SMALLEST), LARGEST)
+    return side, side
+
+
+def _total(trainer: ClassifierTrainer, sources: int) -> int:
+    """How many steps; synthetic images do not make a training longer, so that with and without them can be compared."""
+    a_pass = math.ceil(sources / trainer.batch_size)
+    if trainer.epochs is not None:
+        return trainer.epochs * a_pass
+    return trainer.steps or min(max(PASSES * a_pass, FEWEST), MOST)

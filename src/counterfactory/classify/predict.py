@@ -1,0 +1,90 @@
+"""Asking a trained classifier: probabilities of single images, and of a whole data set beside its targets."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from counterfactory.classify.targets import matched, target_rows
+from counterfactory.names import ModelName, model_folder
+from counterfactory.types import Address, Artifact, Dataset, Failed
+from counterfactory.worker import Worker
+
+if TYPE_CHECKING:
+    from counterfactory.classify.saved import Classifier
+
+READ = 2048  # images decoded at once, by all processes
+ASKED = 128  # images that the classifier is given at once
+
+
+class Classify(BaseModel, frozen=True, extra="forbid"):
+    """Probabilities (one a class, calibrated) of images; of `classes` in their order, or as the classifier has them."""
+
+    version: ClassVar[int] = 1
+
+    classifier: Artifact | ModelName
+    classes: tuple[str, ...] | None = None
+
+    def load(self, worker: Worker) -> Callable[[Sequence[Address]], list[tuple[float, ...] | Failed]]:
+        classifier = _loaded(self.classifier, worker)
+        columns = matched(classifier.classes, self.classes or classifier.classes)
+
+        def classify(addresses: Sequence[Address]) -> list[tuple[float, ...] | Failed]:
+            rows = _probabilities(classifier, worker, addresses)[:, columns]
+            return [tuple(row.tolist()) for row in rows]
+
+        return classify
+
+
+class Evaluate(BaseModel, frozen=True, extra="forbid"):
+    """For each data set its `probabilities` (N, C) and `targets` (N,) or (N, C): all that metrics need."""
+
+    version: ClassVar[int] = 1
+
+    classifier: Artifact | ModelName
+
+    def load(self, worker: Worker) -> Callable[[Sequence[Dataset]], list[dict[str, Any] | Failed]]:
+        classifier = _loaded(self.classifier, worker)
+
+        def evaluate(datasets: Sequence[Dataset]) -> list[dict[str, Any] | Failed]:
+            return [_evaluated(classifier, worker, dataset) for dataset in datasets]
+
+        return evaluate
+
+
+def _evaluated(classifier: "Classifier", worker: Worker, dataset: Dataset) -> dict[str, Any]:
+    targets: NDArray[Any] = target_rows(dataset)
+    columns = matched(classifier.classes, dataset.classes)
+    probabilities = _probabilities(classifier, worker, [sample.image for sample in dataset.samples])[:, columns]
+    return {
+        "probabilities": np.ascontiguousarray(probabilities),
+        "targets": targets.argmax(1) if dataset.task == "single-label" else targets,
+    }
+
+
+def _loaded(named: Artifact | str, worker: Worker) -> "Classifier":
+    from counterfactory.classify.saved import load
+
+    folder: Path = worker.artifact(named) if isinstance(named, Artifact) else model_folder(named)
+    return load(folder, worker.device, worker.torch_dtype())
+
+
+def _probabilities(classifier: "Classifier", worker: Worker, addresses: Sequence[Address]) -> NDArray[np.float32]:
+    """One row an image, in order."""
+    import torch
+
+    from counterfactory.classify.pictures import floats, normalised
+
+    found = []
+    for start in range(0, len(addresses), READ):
+        pixels = classifier.preparation.arrays(worker.pixels, list(addresses[start : start + READ]))
+        for rows in np.split(pixels, range(ASKED, len(pixels), ASKED)):
+            x_BCHW = normalised(
+                floats(torch.from_numpy(rows).permute(0, 3, 1, 2), worker.device), classifier.preparation
+            )
+            found.append(classifier.probabilities(classifier.forward(x_BCHW.to(worker.torch_dtype()))).cpu())
+    every: NDArray[np.float32] = torch.cat(found).numpy()
+    return every

@@ -1,0 +1,90 @@
+"""How a network wants its images: size, crop and normalisation, read from and written as `preprocessor_config.json`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from counterfactory.pixels import Pixels
+from counterfactory.types import Address
+
+FILE = "preprocessor_config.json"
+HALF = (0.5, 0.5, 0.5)
+BICUBIC = int(Image.Resampling.BICUBIC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """Images are squeezed to `size` (width, height), or cropped from the middle where `crop` says how much is kept."""
+
+    size: tuple[int, int]
+    mean: tuple[float, ...] = HALF
+    deviation: tuple[float, ...] = HALF
+    resample: int = BICUBIC
+    crop: float | None = None  # the crop's side, as a share of the shorter side
+
+    def arrays(self, pixels: Pixels, addresses: list[Address]) -> NDArray[np.uint8]:
+        """Images as one array (N, height, width, 3), in order."""
+        if self.crop is None and self.resample == BICUBIC:
+            return pixels.arrays(addresses, self.size)
+        return np.stack([self._one(pixels.image(address)) for address in addresses])
+
+    def _one(self, image: Image.Image) -> NDArray[np.uint8]:
+        box = (0.0, 0.0, float(image.width), float(image.height))
+        if self.crop is not None:
+            height = self.crop * min(image.size) * min(1.0, self.size[1] / self.size[0])
+            width = height * self.size[0] / self.size[1]
+            left, top = (image.width - width) / 2, (image.height - height) / 2
+            box = (max(0.0, left), max(0.0, top), min(image.width, left + width), min(image.height, top + height))
+        return np.asarray(image.resize(self.size, Image.Resampling(self.resample), box=box))
+
+
+def read_preparation(folder: Path) -> Preparation:
+    """What a checkpoint says; 224 pixels squeezed where it says nothing."""
+    if not (folder / FILE).exists():
+        return Preparation(size=(224, 224))
+    said = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    size, crop = _size(said)
+    return Preparation(
+        size=size,
+        crop=crop,
+        mean=tuple(said.get("image_mean") or HALF) if said.get("do_normalize", True) else (0.0, 0.0, 0.0),
+        deviation=tuple(said.get("image_std") or HALF) if said.get("do_normalize", True) else (1.0, 1.0, 1.0),
+        resample=int(said.get("resample", BICUBIC)),
+    )
+
+
+def write_preparation(preparation: Preparation, folder: Path) -> None:
+    """The file from which `AutoImageProcessor` makes the same images."""
+    width, height = preparation.size
+    said = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": height, "width": width},
+        "resample": BICUBIC,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(preparation.mean),
+        "image_std": list(preparation.deviation),
+    }
+    (folder / FILE).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+
+def _size(said: dict[str, Any]) -> tuple[tuple[int, int], float | None]:
+    """Width and height, and the kept share: the forms that image processors have had over the years."""
+    size = said.get("size", 224)
+    if isinstance(size, dict) and "height" in size:
+        return (size["width"], size["height"]), None
+    edge = int(size["shortest_edge"] if isinstance(size, dict) else size)
+    if "crop_pct" in said:  # ConvNeXt's: larger sizes are squeezed
+        return (edge, edge), said["crop_pct"] if edge < 384 else None
+    if not said.get("do_center_crop", False):
+        return (edge, edge), None
+    crop = said.get("crop_size", edge)
+    width, height = (int(crop["width"]), int(crop["height"])) if isinstance(crop, dict) else (int(crop), int(crop))
+    return (width, height), max(width, height) / edge

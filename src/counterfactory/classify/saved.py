@@ -1,0 +1,87 @@
+"""The folder that a trained classifier is: what `from_pretrained` loads, its preparation and its temperature."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from counterfactory.classify import clip
+from counterfactory.classify.loading import loading, quiet
+from counterfactory.classify.networks import Logits, Network
+from counterfactory.classify.preparation import Preparation, read_preparation, write_preparation
+
+CALIBRATION = "calibration.json"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Classifier:
+    """A trained classifier, ready to be asked: normalised images in, logits out."""
+
+    forward: Callable[[Tensor], Tensor]
+    classes: tuple[str, ...]
+    preparation: Preparation
+    temperature: float
+    has_several_labels: bool
+
+    def probabilities(self, logits_BC: Tensor) -> Tensor:
+        """What the logits say, as sure as the classifier may be."""
+        calibrated = logits_BC.float() / self.temperature
+        return calibrated.sigmoid() if self.has_several_labels else calibrated.softmax(1)
+
+
+def save(network: Network, labels: dict[str, Any], temperature: float, folder: Path) -> None:
+    """Leaves a folder that needs no other; LoRA adapters become part of the weights."""
+    network.to("cpu", torch.contiguous_format)
+    if isinstance(network.whole, clip.Clip):
+        clip.save_clip(network.whole, labels, folder)
+    else:
+        whole = network.whole.merge_and_unload() if hasattr(network.whole, "merge_and_unload") else network.whole
+        with quiet():
+            whole.save_pretrained(folder)
+    write_preparation(network.preparation, folder)
+    (folder / CALIBRATION).write_text(json.dumps({"temperature": temperature}) + "\n", encoding="utf-8")
+
+
+def load(folder: Path, device: str, dtype: torch.dtype) -> Classifier:
+    """A classifier of ours, or any image classification checkpoint."""
+    calibration = folder / CALIBRATION
+    temperature = json.loads(calibration.read_text(encoding="utf-8"))["temperature"] if calibration.exists() else 1.0
+    module, labels = _clip(folder) if (folder / clip.SAID).exists() else _transformers(folder)
+    module = module.to(device, dtype).eval()
+    return Classifier(
+        forward=torch.inference_mode()(module),
+        classes=tuple(name for _, name in sorted((int(number), name) for number, name in labels["id2label"].items())),
+        preparation=read_preparation(folder),
+        temperature=temperature,
+        has_several_labels=labels["problem_type"] == "multi_label_classification",
+    )
+
+
+class _ClipLogits(nn.Module):
+    """The tower and the head as one network."""
+
+    def __init__(self, whole: clip.Clip):
+        super().__init__()
+        self.whole, self.tower, self.head = whole, whole.tower, whole.head
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.whole.features(x_BCHW))
+        return logits
+
+
+def _clip(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+    whole, labels = clip.load_clip(folder)
+    return _ClipLogits(whole), labels
+
+
+def _transformers(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+    from transformers import AutoModelForImageClassification
+
+    with loading(folder):
+        whole = AutoModelForImageClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+    labels = {"id2label": whole.config.id2label, "problem_type": whole.config.problem_type}
+    return Logits(whole), labels
