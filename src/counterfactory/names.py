@@ -28,8 +28,8 @@ def is_model_name(field: Any) -> bool:
 
 def identity(name: str | None) -> str | None:
     """The content that a name stands for: a hub commit, or a digest of a folder's files; other names are themselves."""
-    if name is None:
-        return None
+    if not name:  # the empty path would be the current folder
+        return name
     if Path(name).exists():
         return folder_identity(Path(name))
     if HUB_ID.fullmatch(name):

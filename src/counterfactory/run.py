@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, Protocol, overload
@@ -129,17 +130,16 @@ class Run:
         if found and folder.is_dir():
             artifact: Artifact = codec.decode(found[bytes.fromhex(name)])
             return artifact
-        self.watcher.begin(f"fit {trainer.kind}", 1)
+        told = Told(self.watcher, f"fit {trainer.kind}")
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder):
-                numbers = trainer.fit(self.worker, folder, datasets)
+                numbers = trainer.fit(replace(self.worker, tell=told.tell), folder, datasets)
         artifact = Artifact(kind=trainer.kind, key=name, numbers=numbers)
         self.store.commit(
             self.store.step(type(trainer).__qualname__, said), {bytes.fromhex(name): codec.encode(artifact)}
         )
-        self.watcher.move(1, 0, 0)
-        self.watcher.end()
+        told.end()
         return artifact
 
     def publish(self, datasets: Mapping[str, Dataset], scores: Mapping[str, Mapping[str, float]] | None = None) -> Path:
@@ -178,6 +178,30 @@ class Run:
         return (
             f"{step}: {count} items failed, one of them so: {reason} What worked is kept; mend the cause and run again."
         )
+
+
+class Told:
+    """Turns what a training tells of itself into a watcher's moves."""
+
+    def __init__(self, watcher: Watcher, what: str):
+        self._watcher = watcher
+        self._what = what
+        self._done: int | None = None
+
+    def tell(self, done: int, total: int) -> None:
+        """So many steps of all are done."""
+        if self._done is None:
+            self._watcher.begin(self._what, total)
+            self._watcher.move(0, 0, done)  # a training that goes on did these before
+        else:
+            self._watcher.move(done - self._done, 0, 0)
+        self._done = done
+
+    def end(self) -> None:
+        """The training is over, whether or not it told."""
+        if self._done is None:
+            self.tell(0, 0)
+        self._watcher.end()
 
 
 class UsedKeys:

@@ -1,7 +1,8 @@
 """What a step may know of its machine: device, number format, processes, folders. Nothing else says `cuda`."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,13 @@ DEVICES = "cpu, cuda, cuda:1, mps or auto"  # as a person may ask for them
 DType = Literal["float32", "bfloat16", "float16"]
 
 
+Tell = Callable[[int, int], None]
+
+
+def _tell_nobody(_done: int, _total: int) -> None:
+    """Nobody asked."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Worker:
     """A place where steps run. `dtype` and `deterministic` change results and so join every key."""
@@ -24,6 +32,7 @@ class Worker:
     deterministic: bool = False
     batch_size: int = 16
     processes: int = os.cpu_count() or 1
+    tell: Tell = field(default=_tell_nobody, compare=False, repr=False)  # steps done, steps in all
 
     @property
     def settings(self) -> dict[str, Any]:

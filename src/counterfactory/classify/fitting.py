@@ -67,6 +67,7 @@ def _trained(lesson: Lesson, keeper: Keeper) -> Progress:
     _set_mode(lesson)
     rows = lesson.draw.steps(progress.step, lesson.total, trainer.batch_size)
     fed = lesson.material.steps(rows)
+    lesson.tell(progress.step, lesson.total)
     for group in rows:
         if trainer.patience is not None and progress.waited >= trainer.patience:
             break
@@ -77,6 +78,7 @@ def _trained(lesson: Lesson, keeper: Keeper) -> Progress:
         if progress.step % trainer.evaluate_every == 0 or progress.step == lesson.total:
             _evaluated(lesson, progress)
         keeper.save_when_due(progress, module, optimizer, lesson.accelerator.scaler)
+        lesson.tell(progress.step, lesson.total)
     return progress
 
 

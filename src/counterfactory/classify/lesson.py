@@ -19,7 +19,7 @@ from counterfactory.classify.targets import target_rows
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.errors import BadData
 from counterfactory.types import Dataset, Task
-from counterfactory.worker import Worker
+from counterfactory.worker import Tell, Worker
 
 PASSES, FEWEST, MOST = 40, 200, 3000  # over the data, and steps, where nobody says how long to train
 SMALLEST, LARGEST = 64, 224  # pixels that a network from scratch is given where nobody says
@@ -38,6 +38,7 @@ class Lesson:
     answers: Tensor | None  # the validation targets
     network: Network
     accelerator: Any
+    tell: Tell  # how far it is
 
 
 def prepared(
@@ -70,6 +71,7 @@ def prepared(
         answers=torch.from_numpy(target_rows(validation)).to(worker.device) if validation is not None else None,
         network=network,
         accelerator=accelerator,
+        tell=worker.tell,
     )
 
 

@@ -1,12 +1,14 @@
 """Classic augmentation, measured honestly: what a generative method has to beat."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
 from counterfactory.classify.train import Augmentation, ClassifierTrainer
-from counterfactory.recipes import comparison, pictures
+from counterfactory.recipes.pictures import shots_gallery
+from counterfactory.recipes.reports import several_methods
 from counterfactory.recipes.trials import Trial, answers, few_shot, measuring_splits
 from counterfactory.run import Run
 from counterfactory.types import Collection, Dataset, Report
@@ -61,40 +63,16 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
         ]  # fmt: skip
         first = choices[self.seeds[0]]
         run.publish(first)
-        return self._report(data, trials, first, tests)
+        report = several_methods(f"Classic augmentation of {data.name}", trials, data, [self._how(data, first)])
+        shown = shots_gallery(first["train"], f"Training images of seed {self.seeds[0]}")
+        return replace(report, galleries=(*report.galleries, shown))
 
-    def _report(
-        self, data: Collection, trials: list[Trial], first: dict[str, Dataset], tests: dict[str, Dataset]
-    ) -> Report:
-        splits, reference = list(tests), self.augmentations[0]
-        best = comparison.best_on_validation(trials)
+    def _how(self, data: Collection, first: dict[str, Dataset]) -> str:
         many = f"{self.shots} images a class" if self.shots else f"all {len(first['train'])} training images"
-        validation = len(first["validation"]) if "validation" in first else 0
         held = "" if "validation" in data.splits else ", held out of the training images that were not chosen"
-        return Report(
-            title=f"Classic augmentation of {data.name}",
-            summary=(
-                *comparison.verdicts(trials, splits, reference),
-                f"Trained on {many}, {len(self.seeds)} seeds; the best state was kept by {validation} validation "
-                f"images{held}; the test splits were opened once, after all training.",
-            ),
-            numbers={
-                f"{method} on {split}": round(sum(values) / len(values), 2)
-                for split in splits
-                for method, values in comparison.accuracies(trials, split).items()
-            },
-            tables=(
-                comparison.accuracy_table(trials, splits),
-                comparison.difference_table(trials, splits, reference),
-                *[comparison.tag_table(trials, dataset, "unusual") for dataset in comparison.tags_of(data)],
-                *[comparison.other_numbers_table(trials, split) for split in splits],
-            ),
-            plots=(
-                pictures.accuracy_plot(trials, splits),
-                *[pictures.confusion_plot(best, tests[split]) for split in splits],
-            ),
-            galleries=(
-                *[pictures.mistakes(best, tests[split]) for split in splits],
-                pictures.shots_gallery(first["train"], f"Training images of seed {self.seeds[0]}"),
-            ),
+        kept = f"the best state was kept by {len(first['validation'])} validation images{held}"
+        validation = kept if "validation" in first else "no images were left for validation: the last state counts"
+        return (
+            f"Trained on {many}, {len(self.seeds)} seeds; {validation}; "
+            "the test splits were opened once, after all training."
         )

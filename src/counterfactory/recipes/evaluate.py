@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from counterfactory.errors import BadConfig
 from counterfactory.names import ModelName
+from counterfactory.recipes.reports import one_classifier
 from counterfactory.recipes.trials import Trial, answers, measuring_splits
-from counterfactory.recipes.verdict import one_classifier
 from counterfactory.run import Run
 from counterfactory.types import Artifact, Collection, Report
 
@@ -17,7 +18,7 @@ class Evaluate(BaseModel, frozen=True, extra="forbid"):
     version: ClassVar[int] = 1
     presets: ClassVar[tuple[str, ...]] = ("default",)
 
-    model: ModelName = Field(default="", description="a model folder or a hub id")
+    model: ModelName | None = Field(default=None, description="a model folder or a hub id")
 
     @classmethod
     def default(cls) -> "Evaluate":
@@ -26,6 +27,8 @@ class Evaluate(BaseModel, frozen=True, extra="forbid"):
 
     def run(self, run: Run, data: Collection) -> Report:
         """Ask the classifier once about every image of every test split."""
+        if self.model is None:
+            raise BadConfig("No model given; expected a model folder or a hub id.")
         tests = measuring_splits(data)
         named = Artifact(kind="classifier", key=self.model)
         said = answers(run, self.model, tests)

@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.errors import writing
+from counterfactory.recipes.reports import one_classifier
 from counterfactory.recipes.trials import Trial, answers, few_shot
-from counterfactory.recipes.verdict import one_classifier
 from counterfactory.run import Run
 from counterfactory.types import Artifact, Collection, Report
 

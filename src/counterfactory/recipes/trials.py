@@ -48,6 +48,7 @@ def part(dataset: Dataset, rows: list[int]) -> Dataset:
 
 def training_split(collection: Collection) -> Dataset:
     """The split to train on."""
+    _refuse_without_labels(collection)
     if "train" not in collection.splits:
         raise BadData(
             f"{collection.name} has no training split (it has {', '.join(collection.splits)}); "
@@ -58,6 +59,7 @@ def training_split(collection: Collection) -> Dataset:
 
 def measuring_splits(collection: Collection) -> dict[str, Dataset]:
     """The splits that measure: opened once, after every choice is made."""
+    _refuse_without_labels(collection)
     found = {name: data for name, data in collection.splits.items() if name.startswith("test")}
     if not found:
         raise BadData(
@@ -71,3 +73,11 @@ def answers(run: Run, classifier: Artifact | str, splits: Mapping[str, Dataset])
     """What a classifier says of each split; remembered, as every result."""
     found = run.map(Evaluate(classifier=classifier), list(splits.values()))
     return dict(zip(splits, found, strict=True))
+
+
+def _refuse_without_labels(collection: Collection) -> None:
+    if collection.task == "segmentation":
+        raise BadData(
+            f"{collection.name} has a mask for each image and no label (segmentation); "
+            "expected images with labels: class folders, or a table of path and label."
+        )

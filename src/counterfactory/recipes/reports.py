@@ -1,14 +1,44 @@
-"""All that can be said of one classifier: what `train` and `evaluate` report."""
+"""What recipes report: trials of several methods side by side, or one classifier by itself."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 import numpy as np
 
 from counterfactory.metrics.classification import confusion_matrix, recalls
+from counterfactory.recipes import comparison, pictures
 from counterfactory.recipes.comparison import numbers
-from counterfactory.recipes.pictures import confusion_plot, mistakes
-from counterfactory.recipes.trials import Trial
-from counterfactory.types import Dataset, Report, Table
+from counterfactory.recipes.trials import Trial, measuring_splits
+from counterfactory.types import Collection, Dataset, Report, Table
+
+
+def several_methods(title: str, trials: Sequence[Trial], data: Collection, words: Sequence[str]) -> Report:
+    """The one table that every augmentation recipe joins; gains are told over the first method."""
+    tests = measuring_splits(data)
+    splits, reference = list(tests), trials[0].method
+    best = comparison.best_on_validation(trials)
+    one_label = data.task != "multi-label"
+    tagged = comparison.tags_of(data) if one_label else []
+    return Report(
+        title=title,
+        summary=(*comparison.verdicts(trials, splits, reference), *words),
+        numbers={
+            f"{method} on {split}": round(fmean(values), 2)
+            for split in splits
+            for method, values in comparison.accuracies(trials, split).items()
+        },
+        tables=(
+            comparison.accuracy_table(trials, splits),
+            comparison.difference_table(trials, splits, reference),
+            *[comparison.tag_table(trials, dataset, "unusual") for dataset in tagged],
+            *[comparison.other_numbers_table(trials, split) for split in splits],
+        ),
+        plots=(
+            pictures.accuracy_plot(trials, splits),
+            *[pictures.confusion_plot(best, dataset) for dataset in tests.values() if one_label],
+        ),
+        galleries=tuple(pictures.mistakes(best, dataset) for dataset in tests.values() if one_label),
+    )
 
 
 def one_classifier(title: str, summary: str, trial: Trial, tests: Mapping[str, Dataset]) -> Report:
@@ -29,8 +59,8 @@ def one_classifier(title: str, summary: str, trial: Trial, tests: Mapping[str, D
         tables=(Table(title="Every test split", columns=("split", *names), rows=rows, note=note), *by_class)
         if tests
         else (),
-        plots=() if several else tuple(confusion_plot(trial, data) for data in tests.values()),
-        galleries=() if several else tuple(mistakes(trial, data) for data in tests.values()),
+        plots=() if several else tuple(pictures.confusion_plot(trial, data) for data in tests.values()),
+        galleries=() if several else tuple(pictures.mistakes(trial, data) for data in tests.values()),
     )
 
 

@@ -1,0 +1,181 @@
+"""The recipes' own parts: presets, choices of images, and what trials are worth beside each other."""
+
+import numpy as np
+import pytest
+
+from counterfactory import keys, plugins
+from counterfactory.config import resolve
+from counterfactory.data.join import join
+from counterfactory.errors import BadData
+from counterfactory.recipes.comparison import accuracy_table, difference_table, tag_table, verdicts
+from counterfactory.recipes.job import Job, schema
+from counterfactory.recipes.reports import one_classifier, several_methods
+from counterfactory.recipes.trials import Trial, few_shot, measuring_splits
+from counterfactory.types import Address, Artifact, Collection, Dataset, Sample
+
+CLASSES = ("cat", "dog")
+EVERY = [(job, name) for job in plugins.JOBS for name in plugins.recipe_names(job)]
+
+
+def samples(count, start=0, **fields):
+    return tuple(
+        Sample(image=Address(keys.key(start + i)), target=(start + i) % 2, attributes=dict(fields))
+        for i in range(count)
+    )
+
+
+def collection(**counts):
+    splits = {
+        name.replace("_", "-"): Dataset(
+            samples=samples(count, 1000 * at), classes=CLASSES, split=name.replace("_", "-")
+        )
+        for at, (name, count) in enumerate(counts.items())
+    }
+    return Collection(name="pets", kind="made up", splits=splits)
+
+
+def trial(method, seed, right, dataset):
+    """A trial whose first `right` answers of a split are right."""
+    truth = np.array([sample.target for sample in dataset.samples])
+    said = np.where(np.arange(len(truth)) < right, truth, 1 - truth)
+    probabilities = np.full((len(truth), 2), 0.1, np.float32)
+    probabilities[np.arange(len(truth)), said] = 0.9
+    artifact = Artifact(kind="classifier", key=f"{method}{seed}", numbers={"validation_accuracy": right / len(truth)})
+    answers = {dataset.split: {"probabilities": probabilities, "targets": truth}}
+    return Trial(method=method, seed=seed, task="single-label", classifier=artifact, answers=answers)
+
+
+@pytest.mark.parametrize(("job", "name"), EVERY)
+def test_every_preset_builds_and_survives_a_file(job, name):
+    recipe = plugins.load_recipe(job, name)
+    assert "default" in plugins.presets(recipe)
+    for preset in plugins.presets(recipe):
+        built = plugins.preset(recipe, preset)
+        assert resolve(recipe.default(), built.model_dump(mode="json")) == built
+        assert keys.key(built) == keys.key(type(built).model_validate_json(built.model_dump_json()))
+
+
+@pytest.mark.parametrize(("job", "name"), EVERY)
+def test_no_recipe_has_a_field_that_a_job_has_too(job, name):
+    recipe = plugins.load_recipe(job, name)
+    assert not set(recipe.model_fields) & set(Job.model_fields)
+    assert set(schema(job, name)["properties"]) == set(recipe.model_fields) | set(Job.model_fields)
+
+
+def test_images_for_training_and_for_validation_are_never_the_same():
+    data = collection(train=60, test=4)
+    for seed in range(5):
+        chosen = few_shot(data, 4, seed)
+        train = {sample.image.digest for sample in chosen["train"].samples}
+        validation = {sample.image.digest for sample in chosen["validation"].samples}
+        assert len(train) == 8
+        assert validation
+        assert not train & validation
+
+
+def test_all_images_still_leave_some_for_validation():
+    chosen = few_shot(collection(train=60, test=4), None, 0)
+    assert len(chosen["train"]) + len(chosen["validation"]) == 60
+    assert len(chosen["validation"]) > 0
+
+
+def test_a_validation_split_that_is_there_is_used_whole():
+    assert len(few_shot(collection(train=20, validation=10, test=4), 2, 0)["validation"]) == 10
+
+
+def test_the_test_splits_are_those_whose_names_begin_so():
+    assert list(measuring_splits(collection(train=2, test=2, test_unusual=2, validation=2))) == ["test", "test-unusual"]
+
+
+def test_segmentation_is_refused_with_what_would_do():
+    split = Dataset(samples=samples(4), classes=CLASSES, task="segmentation", split="test")
+    with pytest.raises(BadData, match="class folders"):
+        measuring_splits(Collection(name="roads", kind="pairs", splits={"test": split}))
+
+
+def test_the_table_has_means_with_intervals_over_seeds():
+    data = collection(test=10).splits["test"]
+    table = accuracy_table([trial("none", 0, 5, data), trial("none", 1, 7, data)], ["test"])
+    ((method, cell),) = table.rows
+    assert method == "none"
+    assert (cell.mean, cell.n) == (60.0, 2)
+    assert cell.low == 0.0  # 60 - 12.7 * 10, which no accuracy can be
+
+
+def test_gains_are_paired_by_seed():
+    data = collection(test=10).splits["test"]
+    trials = [trial(m, s, r, data) for m, s, r in [("none", 0, 2), ("none", 1, 6), ("more", 1, 8), ("more", 0, 4)]]
+    ((method, gain),) = difference_table(trials, ["test"], "none").rows
+    assert method == "more"
+    assert gain.mean == pytest.approx(20)
+    assert gain.low == pytest.approx(20)  # the same gain for each seed, though the seeds are far apart
+
+
+def test_a_verdict_says_whether_a_gain_is_more_than_chance():
+    data = collection(test=10).splits["test"]
+    sure = [trial(m, s, r + s, data) for s in range(3) for m, r in (("none", 3), ("more", 6))]
+    (sentence,) = verdicts(sure, ["test"], "none")
+    assert "more is best with 70.0" in sentence
+    assert sentence.endswith("more than chance.")
+    open_question = [trial("none", s, 5, data) for s in range(2)] + [trial("more", s, 5 + s, data) for s in range(2)]
+    (sentence,) = verdicts(open_question, ["test"], "none")
+    assert sentence.endswith("which may be chance.")
+
+
+def test_accuracy_is_told_by_what_is_unusual():
+    first, second = samples(4, unusual="weather"), samples(4, 4, unusual="time")
+    data = Dataset(samples=first + second, classes=CLASSES, split="test-unusual")
+    table = tag_table([trial("none", 0, 4, data)], data, "unusual")
+    assert table.columns == ("method", "weather", "time")
+    assert [cell.mean for cell in table.rows[0][1:]] == [100.0, 0.0]
+
+
+def test_one_report_shows_numbers_confusion_and_mistakes():
+    data = collection(train=4, test=10)
+    report = several_methods("title", [trial("none", 0, 6, data.splits["test"])], data, ["words"])
+    assert report.numbers == {"none on test": 60.0}
+    assert len(report.galleries[0].pictures) == 4
+    assert {picture.note for picture in report.galleries[0].pictures} == {"taken for cat", "taken for dog"}
+    alone = one_classifier("t", "s", trial("none", 0, 6, data.splits["test"]), {"test": data.splits["test"]})
+    assert alone.numbers["accuracy on test"] == 0.6
+
+
+def test_several_labels_are_compared_without_a_confusion():
+    split = Dataset(samples=samples(4), classes=CLASSES, task="multi-label", split="test")
+    data = Collection(name="faces", kind="table", splits={"test": split})
+    answers = {"test": {"probabilities": np.full((4, 2), 0.9), "targets": np.array([[1.0, np.nan]] * 4)}}
+    artifact = Artifact(kind="classifier", key="k")
+    found = Trial(method="none", seed=0, task="multi-label", classifier=artifact, answers=answers)
+    report = several_methods("t", [found], data, [])
+    assert report.numbers == {"none on test": 100.0}
+    assert [plot.kind for plot in report.plots] == ["bars"]
+
+
+def test_joining_matches_classes_by_name():
+    one = Collection(name="a", kind="k", splits={"train": Dataset(samples=samples(2), classes=("cat", "dog"))})
+    two = Collection(
+        name="b",
+        kind="k",
+        splits={"train": Dataset(samples=samples(2, 10), classes=("dog", "eel"), weights=(1.0, 0.0))},
+    )
+    joined = join([one, two])
+    assert joined.classes == ("cat", "dog", "eel")
+    assert [sample.target for sample in joined.splits["train"].samples] == [0, 1, 1, 2]
+    assert joined.splits["train"].weights == (1.0, 1.0, 1.0, 0.0)
+
+
+def test_hard_and_soft_labels_join_as_soft_ones():
+    soft = Dataset(
+        samples=(Sample(image=Address("s"), target=(0.25, 0.75)),), classes=("dog", "cat"), task="soft-label"
+    )
+    hard = Dataset(samples=samples(2), classes=("cat", "dog"))
+    joined = join([Collection(name=n, kind="k", splits={"train": d}) for n, d in (("a", hard), ("b", soft))])
+    assert joined.task == "soft-label"
+    assert [s.target for s in joined.splits["train"].samples] == [(1.0, 0.0), (0.0, 1.0), (0.75, 0.25)]
+
+
+def test_what_cannot_be_joined_says_why():
+    several = Dataset(samples=(Sample(image=Address("s"), target=(0, 1)),), classes=CLASSES, task="multi-label")
+    hard = Dataset(samples=samples(2), classes=CLASSES)
+    with pytest.raises(BadData, match="a is single-label, b is multi-label"):
+        join([Collection(name=n, kind="k", splits={"train": d}) for n, d in (("a", hard), ("b", several))])
