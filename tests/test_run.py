@@ -13,7 +13,7 @@ from PIL import Image
 
 from counterfactory.errors import DiskTrouble, RunBusy, TooManyFailures
 from counterfactory.pixels import encode_png
-from counterfactory.run import Run
+from counterfactory.run import Run, UsedKeys
 from counterfactory.testing import EngineContract, StepContract, TrainerContract
 from counterfactory.types import Address, Dataset, Failed, Request, Sample, succeeded
 from counterfactory.worker import Worker
@@ -194,7 +194,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from steps_for_tests import Multiply
-from counterfactory.run import Run
+from counterfactory.run import Run, UsedKeys
 from counterfactory.worker import Worker
 folder, tally = Path(sys.argv[1]), open(sys.argv[2], "a")
 def load(self, worker):
@@ -233,3 +233,11 @@ def test_values_that_hold_arrays_are_kept(tmp_path, monkeypatch):
     with opened(tmp_path) as run:
         (found,) = run.map(Multiply(), [2])
         assert found["p"].tolist() == [2, 2, 2]
+
+
+def test_a_run_that_breaks_half_way_keeps_the_list_of_what_it_needed_before(tmp_path):
+    with opened(tmp_path) as run:
+        run.map(Multiply(), range(10))
+    with pytest.raises(TooManyFailures), opened(tmp_path, max_failures=0) as run:
+        run.map(Picky(), [7])
+    assert len(UsedKeys(tmp_path / "run").all()) == 10 + 1

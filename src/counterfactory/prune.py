@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from counterfactory.blobs import Blobs
@@ -15,9 +16,14 @@ DIGEST = re.compile(r'"digest":"([0-9a-f]{32})"')
 
 def prune(workspace: Path, doomed: Sequence[Path], runs: Sequence[Path], dry: bool) -> dict[str, int]:
     """Delete the doomed runs and all that the others do not need; returns how many of each kind went or would go."""
-    for folder in runs:
-        locked(folder).release()  # a run at work is told of, and nothing is touched
-    kept = {key for folder in runs if folder not in doomed for key in UsedKeys(folder / "used.keys").all()}
+    with ExitStack() as held:
+        for folder in runs:  # where one is at work, that is told and nothing is touched
+            held.enter_context(locked(folder))
+        return _pruned(workspace, doomed, runs, dry)
+
+
+def _pruned(workspace: Path, doomed: Sequence[Path], runs: Sequence[Path], dry: bool) -> dict[str, int]:
+    kept = {key for folder in runs if folder not in doomed for key in UsedKeys(folder).all()}
     store = Store(workspace / "store.db")
     results = store.unnamed(kept)
     blobs = _orphans(Blobs(workspace / "blobs"), store, kept)

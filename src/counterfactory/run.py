@@ -87,12 +87,14 @@ class Run:
         self.store = Store(worker.workspace / "store.db")
         self.executor = LocalExecutor(worker)
         self.images = 0  # published ones that were made and not photographed
-        self._used = UsedKeys(folder / "used.keys")
+        self._used = UsedKeys(folder)
 
     def __enter__(self) -> "Run":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is None:
+            self._used.finish()
         self.close()
 
     def close(self) -> None:
@@ -110,12 +112,12 @@ class Run:
         while window := list(islice(rest, WINDOW)):
             names = [bytes.fromhex(keys.key(prefix, item)) for item in window]
             addresses += b"".join(names)
+            self._used.add(b"".join(names))
             done = self.store.done(names)
             todo = {name: item for name, item in zip(names, window, strict=True) if name not in done}
             self.watcher.move(0, 0, len(window) - len(todo))
             failed += self._do(step, number, todo, failed)
         self.watcher.end()
-        self._used.add(addresses)
         if failed and failed == len(addresses) // KEY_BYTES:
             raise TooManyFailures(self._sorry(type(step).__qualname__, failed, bytes(addresses[:KEY_BYTES])))
         return Results(self.store, bytes(addresses))
@@ -150,7 +152,7 @@ class Run:
 
     def failures(self) -> list[Failure]:
         """What failed among all that this run asked for."""
-        return self.store.failures(self._used.all())
+        return self.store.failures(self._used.of_this_process())
 
     def _do(self, step: Step[Any, Any], number: int, todo: dict[bytes, Any], failed_before: int) -> int:
         """Run what is missing, batch by batch, each committed before the next begins."""
@@ -205,22 +207,39 @@ class Told:
 
 
 class UsedKeys:
-    """The keys that a run asked for, in a file of its folder: `prune` keeps what any run names."""
+    """The keys that a run asked for, in its folder: `prune` keeps what any run names.
 
-    def __init__(self, path: Path):
-        self.path = path
+    A run that is given again writes a new list beside the old one, which stays until the new one is whole.
+    """
+
+    def __init__(self, folder: Path):
+        self._whole = folder / "used.keys"
+        self._part = folder / "used.keys.part"
         self._begun = False
 
     def add(self, addresses: bytes | bytearray) -> None:
         """Name some keys more; the first call of a process begins the list anew."""
-        with writing(self.path), self.path.open("ab" if self._begun else "wb") as stream:
+        with writing(self._part), self._part.open("ab" if self._begun else "wb") as stream:
             stream.write(addresses)
         self._begun = True
 
+    def finish(self) -> None:
+        """The list is whole: the run came to its end."""
+        if self._begun:
+            self._part.replace(self._whole)
+
+    def of_this_process(self) -> list[bytes]:
+        """Every key that was named since this object was made, once."""
+        return _keys(self._part) if self._begun else []
+
     def all(self) -> list[bytes]:
-        """Every key once."""
-        data = self.path.read_bytes() if self.path.exists() else b""
-        return list(dict.fromkeys(data[i : i + KEY_BYTES] for i in range(0, len(data), KEY_BYTES)))
+        """Every key of the last whole list and of one begun since, once."""
+        return list(dict.fromkeys([*_keys(self._whole), *_keys(self._part)]))
+
+
+def _keys(path: Path) -> list[bytes]:
+    data = path.read_bytes() if path.exists() else b""
+    return list(dict.fromkeys(data[i : i + KEY_BYTES] for i in range(0, len(data), KEY_BYTES)))
 
 
 def locked(folder: Path) -> FileLock:

@@ -1,6 +1,8 @@
 """Whether images decode: a step that recipes put before their own, so that a broken file is a failed row."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -19,8 +21,8 @@ class Check(BaseModel, frozen=True, extra="forbid"):
     version: ClassVar[int] = 1
 
     def load(self, worker: Worker) -> Callable[[Sequence[Address]], list[Seen | Failed]]:
-        pixels = worker.pixels
-        return lambda addresses: [look(pixels, address) for address in addresses]
+        pixels, threads = worker.pixels, ThreadPoolExecutor(worker.processes)
+        return lambda addresses: list(threads.map(partial(look, pixels), addresses))
 
 
 def look(pixels: Pixels, address: Address) -> Seen | Failed:
