@@ -1,6 +1,7 @@
 """Whatever is wrong is met with one clear message, or with a failed row; nothing is lost and nothing is a traceback."""
 
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def test_no_training_split_and_no_test_split(tmp_path, capsys):
     (data / "train").rename(data / "validation")
     assert "no training split" in augment(capsys, data, tmp_path / "runs").err
     (data / "validation").rename(data / "train")
-    (data / "test").rename(data / "validation")
+    shutil.rmtree(data / "test")
     answer = augment(capsys, data, tmp_path / "runs")
     assert answer.code == 2
     assert "no test split" in answer.err
@@ -198,6 +199,10 @@ def test_a_workspace_that_is_a_file(tmp_path, capsys):
         (["--set", "augmentations=fog"], "augmentations"),
         (["--set", "nothing"], "field=value"),
         (["--seeds", "a,b"], "whole numbers"),
+        (["--seeds", "0,0"], "only once"),
+        (["--seed", "-1"], "greater than or equal to 0"),
+        (["--set", "augmentations=none,none"], "only once"),
+        (["--name", "store.db-wal"], "cannot be a run's name"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--name", "../escape"], "cannot be a run's name"),
         (["--device", "abacus"], "abacus"),

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from counterfactory.data.choose import hold_out, shots
+from counterfactory.data.choose import hold_out, shots, unrelated
 from counterfactory.errors import BadData
 from counterfactory.keys import dataset_key, digest
-from counterfactory.types import Address, Dataset, Sample
+from counterfactory.recipes.trials import few_shot
+from counterfactory.types import Address, Collection, Dataset, Origin, Sample
 
 
 def sample(number, target):
@@ -121,3 +122,71 @@ def test_of_no_attribute_more_than_half_of_what_remains_is_held_out():
     for index in range(3):
         shown = sum(sample.target[index] == 1 for sample in data.samples)
         assert 0 < sum(sample.target[index] == 1 for sample in held.samples) <= shown // 2
+
+
+def mixture(real=40, made=120, classes=2):
+    """Photographs, pictures made from them, and pictures made from those in turn."""
+    photographs = [sample(number, number % classes) for number in range(real)]
+    samples = list(photographs)
+    for number in range(made):
+        parent = samples[number % (2 * real)]
+        samples.append(replace(sample(f"made {number}", parent.target), origin=Origin(parent=parent.image.digest)))
+    return Dataset(samples=tuple(samples), classes=tuple(f"c{n}" for n in range(classes)))
+
+
+def families(samples, data):
+    """The digest of the photograph that each sample goes back to."""
+    parents = {s.image.digest: s.origin.parent for s in data.samples if s.origin}
+    found = [s.image.digest for s in samples]
+    while any(one in parents for one in found):
+        found = [parents.get(one, one) for one in found]
+    return found
+
+
+@pytest.mark.parametrize("per_class", [4, None])
+def test_validation_is_real_and_what_was_made_from_a_photograph_goes_where_it_goes(per_class):
+    data = shuffled(mixture(), seed=3)
+    for seed in range(5):
+        chosen = few_shot(Collection(name="x", kind="x", splits={"train": data}), per_class, seed)
+        train, held = chosen["train"].samples, chosen["validation"].samples
+        real = {s.image.digest for s in train if s.origin is None}
+        assert held
+        assert all(s.origin is None for s in held)
+        assert len(real) == (8 if per_class else 40 - len(held))
+        assert not set(families(train, data)) & set(families(held, data))
+        carried = [s for s, family in zip(data.samples, families(data.samples, data), strict=True) if family in real]
+        assert set(train) == set(carried)
+        assert len(train) == 4 * len(real)
+
+
+def test_descendants_are_carried_in_an_order_of_their_own_and_rejected_ones_are_not():
+    data = mixture()
+    assert dataset_key(shots(shuffled(data, 1), 4, seed=0)) == dataset_key(shots(data, 4, seed=0))
+    weighted = replace(data, weights=tuple(0.0 if s.origin else 1.0 for s in data.samples))
+    assert len(shots(weighted, 4, seed=0)) == 8
+
+
+def test_images_made_from_others_do_not_count_as_shots():
+    with pytest.raises(BadData, match="c0 has 20, c1 has 20, not counting those made from others"):
+        shots(mixture(), 21, seed=0)
+
+
+def test_where_all_are_made_all_count_and_siblings_stay_together():
+    parents = [digest(str(number).encode()) for number in range(20)]
+    samples = (replace(sample(f"made {n}", n % 2), origin=Origin(parent=parents[n // 4])) for n in range(80))
+    data = Dataset(samples=tuple(samples), classes=("c0", "c1"))
+    held = hold_out(data, 3, seed=0, without=replace(data, samples=()))
+    train = unrelated(data, held)
+    assert len(held) == 6
+    assert len(train) > 0
+    assert not set(families(train.samples, data)) & set(families(held.samples, data))
+
+
+def test_images_that_are_said_to_be_made_from_each_other_end():
+    one, other = sample(0, 0), sample(1, 1)
+    samples = tuple(
+        replace(made, origin=Origin(parent=parent.image.digest)) for made, parent in ((one, other), (other, one))
+    )
+    data = Dataset(samples=samples, classes=("a", "b"))
+    assert len(shots(data, 1, seed=0)) == 2
+    assert len(unrelated(data, replace(data, samples=samples[:1]))) == 0

@@ -137,7 +137,8 @@ def test_features_are_of_the_image_as_it_is_and_then_of_augmented_views(resnet: 
     network = build(model, CLASSES, "single-label", None)
     pictures = open_pictures(data, network.preparation, worker(tmp_path))
     kept = tmp_path / "features.safetensors"
-    material.from_features(trainer, network, pictures, torch.eye(3)[[0, 1, 2] * 2], None, kept)
+    targets = material.Targets(values=torch.tensor([0, 1, 2] * 2), classes=3)
+    material.from_features(trainer, network, pictures, targets, None, kept)
     views = load_file(kept)["train_VND"]
     assert views.shape == (4, 6, 16)
     assert len({tuple(view.flatten().tolist()) for view in views}) == 4

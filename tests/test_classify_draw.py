@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from counterfactory.classify.draw import Draw, loss_weights, plan
-from counterfactory.classify.targets import matched, target_rows
+from counterfactory.classify.targets import matched, targets_of
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.types import Address, Dataset, Origin, Sample
 
@@ -20,7 +20,7 @@ def dataset(*targets: int, parents: dict[int, str] | None = None, weights: tuple
 
 
 def drawing(data: Dataset, *, seed: int = 0, balanced: bool = False, probability: float | None = 0.5) -> Draw:
-    return plan(data, target_rows(data), seed, balanced, probability)
+    return plan(data, targets_of(data), seed, balanced, probability)
 
 
 def counts(draw: Draw, steps: int = 200, size: int = 10) -> dict[int, int]:
@@ -91,7 +91,20 @@ def test_a_synthetic_image_whose_source_is_elsewhere_is_a_source():
 
 def test_a_childs_weight_says_how_often_it_comes_and_not_what_it_counts():
     data = dataset(0, 1, 0, parents={2: "0"}, weights=(0.5, 1, 0.2))
-    assert loss_weights(data, drawing(data)).tolist() == [0.5, 1, 1]
+    counted = loss_weights(data, drawing(data))
+    assert (counted / counted[1]).tolist() == [0.5, 1, 1]
+
+
+def test_a_drawn_image_counts_one_on_average():
+    data = dataset(0, 1, 0, 0, parents={2: "0", 3: "0"}, weights=(0.5, 0.25, 0.2, 0.7))
+    for draw in (drawing(data, probability=0.3), drawing(data, probability=0.3, balanced=True)):
+        rows = np.concatenate([draw.rows(step, 50) for step in range(400)])
+        assert loss_weights(data, draw)[rows].mean() == pytest.approx(1, abs=0.02)
+
+
+def test_a_weight_counts_though_its_image_stands_alone_in_a_batch():
+    data = dataset(0, 1, weights=(0.2, 1))
+    assert loss_weights(data, drawing(data)).tolist() == pytest.approx([1 / 3, 5 / 3])
 
 
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, -1.0), (1.0, float("nan"))])
@@ -102,19 +115,38 @@ def test_odd_weights_are_refused(weights: tuple[float, ...]):
 
 def test_unknown_labels_are_not_numbers():
     several = Dataset(samples=(Sample(image=Address("0"), target=(1, None)),), classes=("a", "b"), task="multi-label")
-    assert np.array_equal(target_rows(several), [[1, np.nan]], equal_nan=True)
+    assert np.array_equal(targets_of(several), [[1, np.nan]], equal_nan=True)
 
 
 def test_an_image_without_a_class_is_named():
     samples = (Sample(image=Address("0"), target=0), Sample(image=Address("1", "file:lost.png")))
     with pytest.raises(BadData, match=r"1 of 2 images .*lost\.png"):
-        target_rows(Dataset(samples=samples, classes=("a", "b")))
+        targets_of(Dataset(samples=samples, classes=("a", "b")))
 
 
-def test_shares_that_do_not_add_up_are_refused():
-    soft = Dataset(samples=(Sample(image=Address("0"), target=(0.4, 0.4)),), classes=("a", "b"), task="soft-label")
+def soft_labels(*rows: tuple[float, ...]) -> Dataset:
+    return Dataset(
+        samples=tuple(Sample(image=Address(str(number)), target=row) for number, row in enumerate(rows)),
+        classes=("a", "b", "c"),
+        task="soft-label",
+    )
+
+
+def test_one_class_an_image_is_kept_as_its_number():
+    assert targets_of(dataset(0, 1, 1)).tolist() == [0, 1, 1]
+
+
+def test_shares_that_were_rounded_add_up_to_one():
+    found = targets_of(soft_labels((0.333, 0.333, 0.329), (0.2, 0.3, 0.5)))
+    assert found.sum(1).tolist() == pytest.approx([1, 1])
+    assert found[1].tolist() == pytest.approx([0.2, 0.3, 0.5])
+
+
+@pytest.mark.parametrize("row", [(0.4, 0.4, 0.0), (0.5, 0.7, -0.2)])
+def test_shares_that_are_no_distribution_are_refused(row: tuple[float, ...]):
+    soft = soft_labels(row)
     with pytest.raises(BadData, match="soft-label"):
-        target_rows(soft)
+        targets_of(soft)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +159,7 @@ def test_shares_that_do_not_add_up_are_refused():
 )
 def test_what_a_classifier_cannot_learn_from_is_said(data: Dataset, message: str):
     with pytest.raises(BadData, match=message):
-        target_rows(data)
+        targets_of(data)
 
 
 def test_classes_are_matched_by_name_in_any_order():

@@ -10,12 +10,16 @@ import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
+from torch.nn.modules.module import register_module_forward_hook
 
-from counterfactory.classify import pictures, progress
-from counterfactory.classify.models import ClipHead, SmallResNet
+from counterfactory.classify import lesson, pictures, progress
+from counterfactory.classify.models import Checkpoint, ClipHead, SmallResNet
+from counterfactory.classify.networks import Logits
 from counterfactory.classify.predict import Evaluate
 from counterfactory.classify.train import ClassifierTrainer
+from counterfactory.config import resolve
 from counterfactory.errors import BadConfig, BadData
+from counterfactory.executors.local import LocalExecutor
 from counterfactory.types import Dataset, Origin
 from squares import squares, worker
 
@@ -110,6 +114,79 @@ def test_the_best_weights_come_back_and_not_the_last(tmp_path: Path):
     accuracies = [accuracy for _, _, _, accuracy in numbers["history"]]
     assert numbers["validation_accuracy"] == max(accuracies)
     assert share_right(tmp_path / "a", validation) == pytest.approx(max(accuracies))
+
+
+def test_a_validation_that_is_large_judges_by_a_part_of_it_whatever_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lesson, "JUDGES", 6)
+    validation = squares(tmp_path, 12, "validation")
+    turned = replace(validation, samples=validation.samples[::-1])
+    numbers = [
+        TINY.fit(worker(tmp_path), tmp_path / name, {"train": squares(tmp_path, 18), "validation": data})
+        for name, data in (("a", validation), ("b", turned))
+    ]
+    assert numbers[0] == numbers[1]
+    assert numbers[0]["validation_images"] == 6
+
+
+@pytest.mark.parametrize(("steps", "evaluations"), [(50, [25, 50]), (400, list(range(50, 401, 50)))])
+def test_a_training_is_evaluated_a_few_times(tmp_path: Path, steps: int, evaluations: list[int]):
+    trainer = TINY.with_(evaluate_every=None, steps=steps, batch_size=2, size=8, model={"width": 4})
+    datasets = {"train": squares(tmp_path, 6), "validation": squares(tmp_path, 3, "validation")}
+    numbers = trainer.fit(worker(tmp_path), tmp_path / "a", datasets)
+    assert [step for step, *_ in numbers["history"]] == evaluations
+
+
+def test_a_deterministic_worker_trains_and_asks_by_exact_algorithms_and_leaves_torch_as_it_was(tmp_path: Path):
+    seen = []
+    for deterministic in (True, False):
+        one = replace(
+            worker(tmp_path),
+            deterministic=deterministic,
+            tell=lambda done, total: seen.append(torch.are_deterministic_algorithms_enabled()),
+        )
+        TINY.with_(steps=2).fit(one, tmp_path / str(deterministic), {"train": squares(tmp_path, 6)})
+        hook = register_module_forward_hook(
+            lambda *_: seen.append(torch.are_deterministic_algorithms_enabled())  # type: ignore[arg-type]
+        )
+        try:
+            Evaluate(classifier=str(tmp_path / str(deterministic))).load(one)([squares(tmp_path, 3)])
+        finally:
+            hook.remove()
+        assert set(seen) == {deterministic}
+        assert not torch.are_deterministic_algorithms_enabled()
+        seen.clear()
+
+
+def test_saving_a_state_copies_no_best_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(self: torch.Tensor, memo: Any) -> torch.Tensor:
+        raise AssertionError("copied")
+
+    linear = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(linear.parameters())
+    now = progress.Progress(step=500, best=progress.learned(linear))
+    monkeypatch.setattr(torch.Tensor, "__deepcopy__", refuse)
+    progress.Keeper(path=tmp_path / "state").save_when_due(now, linear, optimizer, None)
+    kept = progress.Keeper(path=tmp_path / "state").resume(linear, optimizer, None)
+    assert same(kept.best, now.best)
+    assert kept.step == 500
+
+
+def test_whole_data_sets_fill_up_no_batch(tmp_path: Path):
+    asked: list[int] = []
+    folder = fitted(TINY.with_(steps=2), tmp_path)
+    one = replace(worker(tmp_path), deterministic=True, batch_size=4)
+    hook = register_module_forward_hook(
+        lambda module, images, _: asked.append(len(images[0])) if isinstance(module, Logits) else None
+    )
+    # a `Logits` is called by position, with its images
+    try:
+        [[found]] = LocalExecutor(one).map(Evaluate(classifier=str(folder)), [[squares(tmp_path, 3, "test")]])
+    finally:
+        hook.remove()
+    assert asked == [3]
+    assert len(found["probabilities"]) == 3
 
 
 def test_kept_weights_do_not_change_when_training_goes_on():
@@ -212,6 +289,27 @@ def test_a_loss_that_explodes_says_what_to_do(tmp_path: Path):
 def test_mixing_and_a_frozen_backbone_exclude_each_other():
     with pytest.raises(ValidationError, match="cutmix mixes images anew"):
         ClassifierTrainer(model=ClipHead(name="a/b"), augment="cutmix")
+
+
+def test_a_changed_trainer_is_checked_anew():
+    frozen = ClassifierTrainer(model=ClipHead(name="a/b"))
+    assert frozen.with_(augment="none", seed=3) == ClassifierTrainer(model=ClipHead(name="a/b"), augment="none", seed=3)
+    assert frozen.with_(model=SmallResNet(width=8)).model == SmallResNet(width=8)
+    with pytest.raises(BadConfig, match="cutmix mixes images anew"):
+        frozen.with_(augment="cutmix")
+
+
+def test_a_length_is_given_in_steps_or_in_epochs():
+    with pytest.raises(BadConfig, match=r"^Field 'ClassifierTrainer': steps or epochs, not both; set one of them"):
+        ClassifierTrainer(epochs=20).with_(steps=300)
+    assert ClassifierTrainer(epochs=20).with_(steps=300, epochs=None).steps == 300
+
+
+def test_a_setting_of_the_model_chooses_its_kind():
+    frozen = resolve(ClassifierTrainer(), {"model": {"name": "a/b", "tune": "lora"}})
+    assert frozen.model == Checkpoint(name="a/b", tune="lora")
+    with pytest.raises(BadConfig, match=r"'model\.nam'.*Did you mean 'model\.name'.*Known: model\.kind, model\.name"):
+        resolve(frozen, {"model": {"nam": "c/d"}})
 
 
 def test_a_model_with_a_name_alone_is_a_checkpoint_and_without_one_small():

@@ -1,6 +1,7 @@
 """The command line from end to end, on small data."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,8 @@ def test_another_seed_pays_only_for_itself(baseline, workspace, capsys):
 
 
 def test_a_run_keeps_its_resolved_config_which_gives_the_same_run(baseline, workspace, capsys):
-    config = workspace / "base" / "config.yaml"
-    said = yaml.safe_load(config.read_text())
+    config = workspace / "base" / "run.yaml"
+    said = yaml.safe_load(config.read_text())["config"]
     assert said["shots"] == 2
     assert said["classifier"]["steps"] == 4
     again = call(capsys, "augment", DATA, "--config", config, "--workspace", workspace, "--name", "base", "--json")
@@ -113,6 +114,19 @@ def test_evaluate_names_the_nearest_model(workspace, baseline, capsys):
     answer = call(capsys, "evaluate", "modl", DATA, "--workspace", workspace)
     assert answer.code == 2
     assert "Unknown model 'modl'" in answer.err
+
+
+def test_the_json_line_holds_the_table_with_its_intervals(baseline):
+    none, standard = baseline["tables"]["Accuracy"]
+    assert (none["method"], standard["method"]) == ("none", "standard")
+    assert none["test"]["low"] <= none["test"]["mean"] <= none["test"]["high"]
+    assert none["test"]["n"] == 2
+
+
+def test_a_name_that_stands_for_other_work_is_not_mixed_with_it(baseline, workspace, capsys):
+    answer = call(capsys, "train", DATA, *QUICK, "--workspace", workspace, "--name", "base")
+    assert answer.code == 2
+    assert "did augment baseline, not train train" in answer.err
 
 
 def test_runs_are_listed(baseline, workspace, capsys):
@@ -164,6 +178,10 @@ def test_recipes_schema_models_and_doctor_answer(workspace, capsys):
     assert {"job": "augment", "recipe": "baseline"}.items() <= listed[0].items()
     schema = call(capsys, "schema", "baseline", "--json").json
     assert {"shots", "seeds", "classifier", "data", "device"} <= set(schema["properties"])
+    whole = call(capsys, "schema", "--json").json
+    named = set(re.findall(r"#/\$defs/(\w+)", json.dumps(whole)))
+    assert named
+    assert named <= set(whole["$defs"])
     assert call(capsys, "models", "--workspace", workspace).code == 0
     assert call(capsys, "doctor", "--workspace", workspace, "--json").json["torch"]["ok"]
 

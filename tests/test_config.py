@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from counterfactory.config import parse_sets, parse_value, read_file, resolve, to_yaml
 from counterfactory.errors import BadConfig
@@ -19,9 +19,22 @@ class Large(BaseModel, frozen=True, extra="forbid"):
     name: str = "a/b"
 
 
+class Stored(BaseModel, frozen=True, extra="forbid"):
+    kind: Literal["stored"] = "stored"
+    path: str
+    revision: str = "1"
+
+
 class Training(BaseModel, frozen=True, extra="forbid"):
     steps: int = Field(default=100, ge=1)
-    model: Annotated[Small | Large, Field(discriminator="kind")] = Small()
+    passes: int | None = None
+    model: Annotated[Small | Large | Stored, Field(discriminator="kind")] = Small()
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Training":
+        if self.passes is not None:
+            raise ValueError("steps or passes, not both")
+        return self
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
@@ -62,6 +75,37 @@ def test_a_value_is_read_as_yaml(text, value):
 def test_another_kind_drops_the_fields_of_the_old_one():
     found = resolve(Recipe(), {"classifier": {"model": {"kind": "large", "name": "x/y"}}})
     assert found.classifier.model == Large(name="x/y")
+
+
+def test_fields_of_another_kind_choose_it():
+    assert resolve(Recipe(), {"classifier": {"model": {"name": "x/y"}}}).classifier.model == Large(name="x/y")
+
+
+def test_fields_that_belong_to_the_kind_that_was_chosen_before_change_nothing_else():
+    chosen = {"classifier": {"model": {"kind": "large"}}}
+    assert resolve(Recipe(), chosen, {"classifier": {"model": {"name": "x/y"}}}).classifier.model == Large(name="x/y")
+
+
+def test_an_unknown_field_of_one_kind_among_several_is_named_beside_its_own():
+    with pytest.raises(BadConfig, match=r"'classifier\.model\.widht'.*Did you mean 'classifier\.model\.width'"):
+        resolve(Recipe(), {"classifier": {"model": {"widht": 8}}})
+    with pytest.raises(BadConfig, match=r"^Field 'classifier\.model\.width': 'x' is not allowed; input should be"):
+        resolve(Recipe(), {"classifier": {"model": {"width": "x"}}})
+
+
+def test_an_unknown_kind_is_named_with_the_known_ones():
+    with pytest.raises(BadConfig, match=r"classifier\.model\.kind 'lage'. Did you mean 'large'\? Known: large, small"):
+        resolve(Recipe(), {"classifier": {"model": {"kind": "lage"}}})
+
+
+def test_fields_that_exclude_each_other_say_so_and_not_what_they_all_are():
+    with pytest.raises(BadConfig, match=r"^Field 'classifier': steps or passes, not both\.$"):
+        resolve(Recipe(), {"classifier": {"passes": 2}})
+
+
+def test_a_field_that_is_missing_is_named():
+    with pytest.raises(BadConfig, match=r"^Field 'classifier\.model\.path' is missing\.$"):
+        resolve(Recipe(), {"classifier": {"model": {"revision": "main"}}})
 
 
 def test_one_value_where_several_may_stand_is_a_list_of_it():

@@ -109,7 +109,9 @@ def test_rows_without_an_image_are_skipped_and_said(tmp_path):
     ]
     collection = reader.read(write(tmp_path / "x.parquet", images, label=["a", "a", "a", "b"]))
     assert labels(collection) == ["a", "b"]
-    assert said(collection) == "x.parquet row 1, x.parquet row 2: no image in this row; skipped"
+    assert (
+        said(collection) == "x.parquet row 1, x.parquet row 2: no image in this row, nor in the table's folder; skipped"
+    )
 
 
 def test_an_image_that_is_only_named_is_found_beside_the_table(tmp_path):
@@ -118,6 +120,15 @@ def test_an_image_that_is_only_named_is_found_beside_the_table(tmp_path):
     collection = reader.read(write(tmp_path / "x.parquet", images, label=["a", "b"]))
     assert collection.splits["train"].samples[0].image.digest == digest(file.read_bytes())
     assert Pixels().image(collection.splits["train"].samples[0].image).size == (8, 8)
+
+
+def test_a_name_that_leads_out_of_the_tables_folder_is_not_followed(tmp_path):
+    secret = picture(tmp_path / "secret.png")
+    images = [{"bytes": None, "path": name} for name in ("../secret.png", str(secret))]
+    images += [{"bytes": png(n), "path": None} for n in (1, 2)]
+    collection = reader.read(write(tmp_path / "data" / "x.parquet", images, label=["a", "a", "a", "b"]))
+    assert counts(collection) == {"train": 2}
+    assert "x.parquet row 0, x.parquet row 1: no image in this row, nor in the table's folder" in said(collection)
 
 
 def test_a_mask_column_is_kept(tmp_path):

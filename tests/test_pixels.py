@@ -1,15 +1,19 @@
 """Any image becomes upright 8-bit RGB."""
 
 import io
+import warnings
+import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from counterfactory import keys
 from counterfactory.blobs import Blobs
+from counterfactory.data.check import look
 from counterfactory.errors import BadData
-from counterfactory.pixels import Pixels, to_rgb
+from counterfactory.pixels import Pixels, _open, to_rgb
 from counterfactory.types import Address
 
 
@@ -66,7 +70,6 @@ def test_a_truncated_jpeg_is_named(tmp_path):
 
 def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
     import struct
-    import zlib
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -96,3 +99,64 @@ def test_arrays_are_the_same_from_one_process_or_two(tmp_path):
 def test_an_unknown_place_is_named():
     with pytest.raises(BadData, match="'moon'"):
         Pixels().image(Address("x", "moon:crater"))
+
+
+@pytest.mark.parametrize("form", ["png", "webp", "jpg"])
+def test_an_exif_that_cannot_be_read_means_upright(tmp_path, form):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / f"a.{form}"
+    Image.new("RGB", (4, 2), "white").save(path, exif=exif)
+    data = path.read_bytes()
+    assert b"MM\0*" in data
+    data = data.replace(b"MM\0*", b"MM\xdb*")
+    if form == "png":
+        start = data.index(b"eXIf")
+        length = int.from_bytes(data[start - 4 : start], "big")
+        checksum = zlib.crc32(data[start : start + 4 + length]).to_bytes(4, "big")
+        data = data[: start + 4 + length] + checksum + data[start + 8 + length :]
+    path.write_bytes(data)
+    address = Address(keys.digest(data), f"file:{path}")
+    assert Pixels().image(address).size == (4, 2)
+    assert look(Pixels(), address) == {"width": 4, "height": 2, "mode": "RGB"}
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_every_orientation_is_turned_as_pil_would(turn):
+    image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3))
+    image.getexif()[0x0112] = turn
+    assert np.array_equal(np.asarray(to_rgb(image)), np.asarray(ImageOps.exif_transpose(image)))
+
+
+def test_a_colour_that_stands_for_nothing_is_white_whether_or_not_there_is_exif(tmp_path):
+    image = Image.new("RGB", (2, 1), (9, 9, 9))
+    image.putpixel((1, 0), (200, 0, 0))
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    plain = written(tmp_path / "a.png", image, transparency=(9, 9, 9))
+    noted = written(tmp_path / "b.png", image, transparency=(9, 9, 9), exif=exif)
+    for address in (plain, noted):
+        assert [Pixels().image(address).getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (200, 0, 0)]
+
+
+def test_too_many_pixels_for_us_are_refused_beside_pils_own_warning(tmp_path):
+    (tmp_path / "large.pgm").write_bytes(b"P5 10000 10000 255\n")
+    with pytest.warns(Image.DecompressionBombWarning), pytest.raises(BadData, match="more than 89 megapixels"):
+        Pixels().image(Address("x", f"file:{tmp_path / 'large.pgm'}"))
+
+
+def test_no_damaged_file_ends_in_anything_but_a_sentence():
+    random = np.random.default_rng(0)
+    noise = Image.fromarray(random.integers(0, 256, (24, 24, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    for form in ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP"):
+        stream = io.BytesIO()
+        noise.save(stream, form, **({} if form in {"GIF", "BMP"} else {"exif": exif}))
+        for _ in range(150):
+            data = bytearray(stream.getvalue())
+            for place in random.integers(0, min(len(data), 300), 2):
+                data[place] = random.integers(0, 256)
+            with warnings.catch_warnings(), suppress(BadData):
+                warnings.simplefilter("ignore")
+                to_rgb(_open(bytes(data), "x"))

@@ -9,9 +9,10 @@ from PIL import Image
 from pyarrow import parquet
 
 from counterfactory.data import places
+from counterfactory.data.check import look
 from counterfactory.errors import BadData
 from counterfactory.pixels import Pixels, encode_png
-from counterfactory.types import Address
+from counterfactory.types import Address, Failed
 
 
 def png(value: int) -> bytes:
@@ -116,3 +117,22 @@ def test_compressed_runs_are_base_32_with_differences_from_the_fourth_on():
     # 16 needs a second digit, or its bit 16 would be taken for the sign: 16 + 32 + 48 = '`', then '0'
     assert places.run_lengths("`0") == [16]
     assert mask("rle", size=[2, 4], counts="241M").T.ravel().tolist() == [0, 0, 255, 255, 255, 255, 0, 255]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "shape"),
+    [
+        ("polygons", {"size": [6, 8], "polygons": [[1, 1, 4, 1, 4, 3, 1]]}),
+        ("polygons", {"size": [6, None], "polygons": []}),
+        ("polygons", {"size": [6, 8], "polygons": ["abcdef"]}),
+        ("polygons", {"polygons": []}),
+        ("polygons", {"size": [10**6, 10**6], "polygons": []}),
+        ("rle", {"size": [2, 2], "counts": [6, -2]}),
+        ("rle", {"size": [2, 2], "counts": [None]}),
+        ("rle", {"size": [2], "counts": "04"}),
+    ],
+)
+def test_shapes_that_cannot_be_drawn_are_refused_and_a_failed_row_in_a_check(scheme, shape):
+    with pytest.raises(BadData, match="drawn"):
+        mask(scheme, **shape)
+    assert isinstance(look(Pixels(), Address("x", f"{scheme}:{json.dumps(shape)}")), Failed)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -11,9 +12,10 @@ import pytest
 from PIL import Image
 
 from counterfactory.blobs import Blobs
-from counterfactory.data import read
+from counterfactory.data import diorama, read
+from counterfactory.data.write import export
 from counterfactory.errors import BadConfig, BadData, DiskTrouble, RunTooNew
-from counterfactory.keys import digest
+from counterfactory.keys import dataset_key, digest
 from counterfactory.pixels import Pixels
 from counterfactory.publish import class_folders, publish, read_card
 from counterfactory.types import Address, Dataset, Origin, Sample
@@ -161,6 +163,55 @@ def test_it_comes_back_unchanged(tmp_path):
         for before, after in zip(dataset.samples, again.splits[split].samples, strict=True):
             assert dict(after.attributes) == dict(before.attributes)
             assert (after.origin and after.origin.changed) == (before.origin and before.origin.changed)
+
+
+def made_from_dioramas(tmp_path):
+    """Drawn scenes, and pictures that were made from them: digests of formulas, and of bytes."""
+    blobs = Blobs(tmp_path / "blobs")
+    drawn = diorama.read("train=4,validation=0,test=2,classes=cup+dog").splits
+    made = [
+        Sample(
+            image=Address(blobs.put(picture(tmp_path / f"{number}.png").read_bytes())),
+            target=source.target,
+            origin=Origin(parent=source.image.digest, prompt="rain", changed={"weather": "rain"}),
+        )
+        for number, source in enumerate(drawn["train"].samples)
+    ]
+    train = replace(drawn["train"], samples=(*drawn["train"].samples, *made))
+    return {**drawn, "train": train}, Pixels(blobs)
+
+
+@pytest.mark.parametrize("form", ["imagefolder", "parquet"])
+def test_drawn_scenes_come_back_with_their_digests_and_families(tmp_path, form):
+    data, pixels = made_from_dioramas(tmp_path)
+    out = publish(tmp_path / "out", data, pixels)
+    for folder in (out, export(out, tmp_path / form, form)):
+        again = read.read(str(folder)).splits
+        for split, dataset in data.items():
+            assert again[split].samples == dataset.samples
+            assert [s.origin for s in again[split].samples] == [s.origin for s in dataset.samples]
+            assert [dict(s.attributes) for s in again[split].samples] == [dict(s.attributes) for s in dataset.samples]
+            assert [s.mask for s in again[split].samples] == [s.mask for s in dataset.samples]
+            assert dataset_key(again[split]) == dataset_key(dataset)
+        digests = {sample.image.digest for sample in again["train"].samples}
+        assert all(sample.origin.parent in digests for sample in again["train"].samples if sample.origin)
+        for before, after in zip(data["train"].samples, again["train"].samples, strict=True):
+            assert np.array_equal(np.asarray(Pixels().image(after.image)), np.asarray(pixels.image(before.image)))
+
+
+def test_a_digest_that_is_none_is_refused_and_in_other_folders_it_is_a_plain_column(tmp_path):
+    data, pixels = made_from_dioramas(tmp_path)
+    out = publish(tmp_path / "out", data, pixels)
+    rows = out / "train" / "metadata.jsonl"
+    sample = data["train"].samples[0]
+    rows.write_text(
+        rows.read_text("utf-8").replace(f'"digest": "{sample.image.digest}"', '"digest": "../../x"'), "utf-8"
+    )
+    with pytest.raises(BadData, match=r"row 1: digest '../../x' is none"):
+        read.read(str(out))
+    (out / "dataset.json").unlink()
+    foreign = read.read(str(out)).splits["train"].samples[0]
+    assert foreign.image.digest == digest(Path(foreign.image.place.removeprefix("file:")).read_bytes())
 
 
 def test_publishing_again_gives_the_same_and_replaces_what_was_there(tmp_path):

@@ -103,6 +103,15 @@ def test_an_object_without_an_outline_has_no_mask(tmp_path):
     assert second.mask is not None
 
 
+def test_an_image_outside_of_the_folder_is_told_and_not_read(tmp_path):
+    file = annotate(tmp_path / "d" / "labels.json", tmp_path / "d", OBJECTS)
+    picture(tmp_path / "secret.png")
+    file.write_text(file.read_text().replace('"1.png"', '"../secret.png"'))
+    collection = coco.read(tmp_path / "d")
+    assert counts(collection) == {"train": 2}
+    assert "../secret.png: outside of the folder that was given; skipped" in said(collection)
+
+
 @pytest.mark.parametrize(
     "text",
     ['{"images": [], "annotations": []}', '{"images": [{}], "annotations": [], "categories": []}', '{"images": ['],

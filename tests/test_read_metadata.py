@@ -164,6 +164,30 @@ def test_a_label_that_the_card_does_not_allow_is_named(tmp_path, row, message):
         metadata.read(tmp_path)
 
 
+def test_rows_that_lead_out_of_the_folder_are_told_and_not_read(tmp_path):
+    secret = picture(tmp_path / "secret.png")
+    rows = [{"file_name": f"{i}.png", "label": "ab"[i % 2]} for i in range(4)]
+    folder_of(tmp_path / "d", *rows)
+    rows[0]["mask"] = "../secret.png"
+    rows += [{"file_name": name, "label": "a"} for name in ("../secret.png", str(secret), "x/../../secret.png")]
+    lines(tmp_path / "d" / "metadata.jsonl", *rows)
+    collection = metadata.read(tmp_path / "d")
+    assert counts(collection) == {"train": 4}
+    assert collection.splits["train"].samples[0].mask is None
+    assert "d/../secret.png" in said(collection)
+    assert said(collection).count("outside of the folder that was given; not read") == 1
+
+
+def test_a_soft_label_of_rounded_shares_sums_to_one_and_an_exact_one_stays(tmp_path):
+    shares = ([0.333, 0.333, 0.333], [0.1, 0.2, 0.7])
+    collection = metadata.read(
+        folder_of(tmp_path, *({"file_name": f"{i}.png", "soft_label": s} for i, s in enumerate(shares)))
+    )
+    rounded, exact = (sample.target for sample in collection.splits["train"].samples)
+    assert abs(sum(rounded) - 1) < 1e-12
+    assert exact == (0.1, 0.2, 0.7)
+
+
 def test_one_class_is_refused(tmp_path):
     with pytest.raises(BadData, match="one class only"):
         metadata.read(folder_of(tmp_path, {"file_name": "0.png", "label": "a"}))

@@ -96,6 +96,24 @@ def test_rows_without_files_and_files_without_rows_are_listed(tmp_path):
     assert "a.png: in the table with two labels; the first is kept" in said(collection)
 
 
+def test_an_image_in_two_splits_is_told(tmp_path):
+    text = "path,label,split\na.png,cat,train\nb.png,dog,train\na.png,cat,test\nc.png,dog,test\nb.png,dog,train\n"
+    collection = tables.read(table(tmp_path, text))
+    assert counts(collection) == {"train": 2, "test": 1}
+    assert "a.png: in the table for two splits; the first is kept" in said(collection)
+    assert "b.png" not in said(collection)
+
+
+def test_a_table_may_lead_out_of_its_folder_only_where_it_is_given_itself(tmp_path):
+    secret = picture(tmp_path / "secret.png")
+    file = table(tmp_path / "d", f"path,label\na.png,x\nb.png,y\n../secret.png,x\n{secret},y\n", "a.png b.png")
+    assert counts(tables.read(file)) == {"train": 3}
+    collection = tables.read(tmp_path / "d")
+    assert counts(collection) == {"train": 2}
+    assert "../secret.png" in said(collection)
+    assert "outside of the folder; skipped (give the table itself" in said(collection)
+
+
 def test_a_bare_name_is_found_in_a_folder_unless_two_have_it(tmp_path):
     names = "images/a.png images/b.png x/c.png y/c.png"
     collection = tables.read(table(tmp_path, "image,label\na.png,x\nb.png,y\nc.png,x\n", names))

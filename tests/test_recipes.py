@@ -1,5 +1,7 @@
 """The recipes' own parts: presets, choices of images, and what trials are worth beside each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from counterfactory.data.join import join
 from counterfactory.errors import BadData
 from counterfactory.recipes.comparison import accuracy_table, difference_table, tag_table, verdicts
 from counterfactory.recipes.job import Job, schema
+from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.reports import one_classifier, several_methods
 from counterfactory.recipes.trials import Trial, few_shot, measuring_splits
 from counterfactory.types import Address, Artifact, Collection, Dataset, Sample
@@ -111,15 +114,32 @@ def test_gains_are_paired_by_seed():
     assert gain.low == pytest.approx(20)  # the same gain for each seed, though the seeds are far apart
 
 
-def test_a_verdict_says_whether_a_gain_is_more_than_chance():
+def test_a_verdict_is_on_what_validation_chose_and_says_whether_it_is_more_than_chance():
     data = collection(test=10).splits["test"]
     sure = [trial(m, s, r + s, data) for s in range(3) for m, r in (("none", 3), ("more", 6))]
     (sentence,) = verdicts(sure, ["test"], "none")
-    assert "more is best with 70.0" in sentence
+    assert "more (best on validation) reaches 70.0" in sentence
     assert sentence.endswith("more than chance.")
     open_question = [trial("none", s, 5, data) for s in range(2)] + [trial("more", s, 5 + s, data) for s in range(2)]
     (sentence,) = verdicts(open_question, ["test"], "none")
     assert sentence.endswith("which may be chance.")
+
+
+def test_the_best_on_the_test_split_is_not_what_is_told():
+    data = collection(test=10).splits["test"]
+    lucky = replace(
+        trial("lucky", 0, 9, data), classifier=Artifact(kind="c", key="k", numbers={"validation_accuracy": 0.1})
+    )
+    (sentence,) = verdicts([trial("none", 0, 5, data), lucky], ["test"], "none")
+    assert sentence.startswith("On test, none (best on validation) reaches 50.0")
+
+
+def test_where_there_is_no_test_split_validation_measures_and_others_choose():
+    data = measurable(collection(train=60, validation=10))
+    assert list(measuring_splits(data)) == ["test"]
+    assert data.splits["test"].split == "test"
+    chosen = few_shot(data, 4, 0)
+    assert not {s.image for s in chosen["validation"].samples} & {s.image for s in data.splits["test"].samples}
 
 
 def test_accuracy_is_told_by_what_is_unusual():

@@ -13,7 +13,7 @@ from PIL import Image
 
 from counterfactory.errors import DiskTrouble, RunBusy, TooManyFailures
 from counterfactory.pixels import encode_png
-from counterfactory.run import Run, UsedKeys
+from counterfactory.run import Run, Silent, UsedKeys, locked
 from counterfactory.testing import EngineContract, StepContract, TrainerContract
 from counterfactory.types import Address, Dataset, Failed, Request, Sample, succeeded
 from counterfactory.worker import Worker
@@ -241,3 +241,94 @@ def test_a_run_that_breaks_half_way_keeps_the_list_of_what_it_needed_before(tmp_
     with pytest.raises(TooManyFailures), opened(tmp_path, max_failures=0) as run:
         run.map(Picky(), [7])
     assert len(UsedKeys(tmp_path / "run").all()) == 10 + 1
+
+
+def test_a_kill_soon_after_another_leaves_the_keys_of_both(tmp_path):
+    for items in (range(20), range(20, 22), range(22, 23)):
+        run = opened(tmp_path)
+        run.map(Multiply(), items)
+        run.close()  # as a kill would: the list never becomes whole
+    assert len(UsedKeys(tmp_path / "run").all()) == 23
+    with opened(tmp_path) as run:
+        run.map(Multiply(), range(2))
+    assert len(UsedKeys(tmp_path / "run").all()) == 2
+
+
+def test_a_lock_is_free_after_its_block_whatever_happened_in_it(tmp_path):
+    for _ in range(2):
+        with pytest.raises(KeyError), locked(tmp_path / ".lock") as held:
+            raise KeyError
+        assert held is None
+    with locked(tmp_path / ".lock"), pytest.raises(RunBusy), locked(tmp_path / ".lock"):
+        pass
+
+
+def test_a_run_that_cannot_open_its_store_lets_go_of_its_folder(tmp_path):
+    (tmp_path / "store.db").write_text("this is no database " * 100)
+    with pytest.raises(DiskTrouble):
+        opened(tmp_path)
+    (tmp_path / "store.db").unlink()
+    opened(tmp_path).close()
+
+
+FITTING = """
+import sys, time
+from pathlib import Path
+from steps_for_tests import Mean
+from counterfactory.run import Run
+from counterfactory.worker import Worker
+folder = Path(sys.argv[1])
+def fit(self, worker, place, datasets):
+    print("training", flush=True)
+    while not (folder / "go").exists():
+        time.sleep(0.01)
+    return {"images": 5}
+Mean.fit = fit
+with Run(folder / "first", Worker(workspace=folder)) as run:
+    run.fit(Mean())
+"""
+
+
+def fitting(folder, trained):
+    """Fit `Mean` where nothing but waiting may be needed; returns the artifact and what the watcher was told."""
+    notes = []
+
+    class Watching(Silent):
+        def note(self, what):
+            notes.append(what)
+            trained()
+
+    with Run(folder / "second", Worker(workspace=folder), Watching()) as run:
+        return run.fit(Mean()), notes
+
+
+def test_a_second_process_waits_for_a_training_and_takes_its_model(tmp_path, monkeypatch):
+    command = [sys.executable, "-c", FITTING, str(tmp_path)]
+    monkeypatch.setattr(Mean, "fit", lambda *_: {"images": -1})
+    with subprocess.Popen(command, cwd=os.path.dirname(__file__), stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "training\n"
+        artifact, notes = fitting(tmp_path, (tmp_path / "go").touch)
+    assert first.returncode == 0
+    assert artifact.numbers == {"images": 5}
+    assert notes == ["fit mean: another run is training the same model; waiting for it."]
+
+
+def test_a_second_process_trains_itself_where_the_first_was_killed(tmp_path, monkeypatch):
+    command = [sys.executable, "-c", FITTING, str(tmp_path)]
+    monkeypatch.setattr(Mean, "fit", lambda *_: {"images": 7})
+    with subprocess.Popen(command, cwd=os.path.dirname(__file__), stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "training\n"
+        artifact, notes = fitting(tmp_path, first.kill)
+    assert artifact.numbers == {"images": 7}
+    assert len(notes) == 1
+
+
+def test_half_of_a_model_does_not_pass_for_the_whole_that_was_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(Mean, "fit", lambda *_: {"images": 1})
+    with opened(tmp_path) as run:
+        artifact = run.fit(Mean())
+        (tmp_path / "artifacts" / artifact.key).rmdir()
+        monkeypatch.setattr(Mean, "fit", lambda *_: 1 / 0)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                run.fit(Mean())

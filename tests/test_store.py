@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from counterfactory.errors import DiskTrouble, RunTooNew
-from counterfactory.store import Store
+from counterfactory.store import Failure, Store
 from counterfactory.testing import StoreContract
 
 
@@ -41,3 +41,30 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
     (tmp_path / "store.db").write_text("this is no database " * 100)
     with pytest.raises(DiskTrouble, match=r"store\.db"):
         Store(tmp_path / "store.db")
+
+
+def test_a_database_that_is_damaged_in_its_middle_is_named_also_when_it_is_read(tmp_path):
+    path = tmp_path / "store.db"
+    store = Store(path)
+    names = [i.to_bytes(16, "big") for i in range(2000)]
+    step = store.step("Step", "said")
+    store.commit(step, dict.fromkeys(names, "x" * 100), [Failure(bytes(15).hex() + "ff", "", "item", "dark")])
+    store.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * (size - 8192))
+    store = Store(path)
+    for read in (store.done, store.get, store.failures, lambda keys: list(store.values(set(keys))), store.unnamed):
+        with pytest.raises(DiskTrouble, match=r"store\.db cannot be used"):
+            read(names)
+    store.close()
+
+
+def test_a_mistake_in_the_program_is_told_as_what_it_is(tmp_path):
+    store = Store(tmp_path / "store.db")
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        store.done([bytes(16)])
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        store.commit(1, {bytes(16): "1"})

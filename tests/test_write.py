@@ -15,6 +15,7 @@ from counterfactory.keys import digest
 from counterfactory.pixels import Pixels
 from counterfactory.publish import publish
 from counterfactory.types import Dataset, Sample
+from pictures import picture
 from test_publish import CLASSES, address, cache, load, photographs, published, tree  # noqa: F401
 
 FORMATS = ["imagefolder", "parquet", "webdataset", "csv"]
@@ -127,6 +128,17 @@ def test_what_is_there_is_never_mixed_or_replaced(tmp_path, out, form):
     assert export(out[0], tmp_path / "e", form) == tmp_path / "e"
     with pytest.raises(BadConfig, match="is not empty"):
         export(out[0], tmp_path / "e", form)
+
+
+@pytest.mark.parametrize("form", ["parquet", "webdataset", "csv"])
+def test_a_row_that_leads_out_of_its_folder_is_not_exported(tmp_path, out, form):
+    picture(tmp_path / "secret.png")
+    rows = out[0] / "train" / "metadata.jsonl"
+    lines = rows.read_text("utf-8").splitlines()
+    rows.write_text("\n".join([json.dumps({**json.loads(lines[0]), "file_name": "../../secret.png"}), *lines[1:]]))
+    with pytest.raises(BadData, match=r"names '../../secret.png', which lies outside"):
+        export(out[0], tmp_path / "e", form)
+    assert not (tmp_path / "e").exists()
 
 
 def test_only_a_published_folder_can_be_exported(tmp_path):

@@ -1,7 +1,7 @@
 """Bytes by their digest, in one folder. Knows nothing of what they mean."""
 
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,13 +28,13 @@ class Blobs:
             return
         with writing(self.folder):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+            part = path.with_name(f".part-{uuid.uuid4().hex}")
             try:
-                with os.fdopen(handle, "wb") as stream:
+                with part.open("xb") as stream:
                     stream.write(data)
                 os.replace(part, path)
             except BaseException:
-                Path(part).unlink(missing_ok=True)
+                part.unlink(missing_ok=True)
                 raise
 
     def get(self, name: str) -> bytes:
@@ -48,7 +48,11 @@ class Blobs:
         return self.path(name).exists()
 
     def __iter__(self) -> Iterator[str]:
-        return (path.name for path in self.folder.glob("??/*") if not path.name.startswith("."))
+        return (path.name for path in self.folder.glob("??/*") if path.name.startswith(path.parent.name))
+
+    def halves(self) -> list[Path]:
+        """What a kill left of blobs that never became whole."""
+        return list(self.folder.glob("??/.part-*"))
 
     def path(self, name: str) -> Path:
         """Where a blob lies or would lie."""

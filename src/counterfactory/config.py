@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,12 +16,12 @@ def resolve(base: Model, *layers: Mapping[str, Any]) -> Model:
     """`base` with every layer laid over it in turn; a field that is unknown or out of range is named."""
     fields = base.model_dump(mode="json")
     for layer in layers:
-        fields = overlay(fields, layer)
+        fields = overlay(fields, _with_kinds(type(base), fields, layer))
     try:
         return type(base).model_validate(fields)
     except ValidationError as error:
         if alone := [found["loc"] for found in error.errors() if found["type"] in {"tuple_type", "list_type"}]:
-            return resolve(base, *layers, *[_listed(path, fields) for path in alone])
+            return resolve(base, *layers, *[_listed(_walked(type(base), path)[0], fields) for path in alone])
         raise BadConfig(_explained(type(base), error)) from None
 
 
@@ -37,9 +37,25 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
-def _listed(path: Sequence[int | str], fields: Mapping[str, Any]) -> dict[str, Any]:
+def _with_kinds(model: type[BaseModel], below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The upper fields, with their kind said where they belong to another one than the lower fields."""
+    said = dict(above)
+    for name, new in above.items():
+        old, kinds = below.get(name), _kinds(model, name)
+        if not (kinds and isinstance(old, Mapping) and isinstance(new, Mapping)):
+            continue
+        own = next((kind for kind in kinds if _tag(kind) == old.get("kind")), kinds[0])
+        fitting = [own] if "kind" in new else [kind for kind in (own, *kinds) if new.keys() <= kind.model_fields.keys()]
+        if not fitting or fitting[0] is own:
+            said[name] = _with_kinds(own, old, new)
+        else:
+            said[name] = {"kind": _tag(fitting[0]), **new}
+    return said
+
+
+def _listed(path: Sequence[str], fields: Mapping[str, Any]) -> dict[str, Any]:
     """The value at a path as a list of it alone: `seeds=3` means one seed."""
-    *parents, last = [str(part) for part in path]
+    *parents, last = path
     value: Any = fields
     for parent in [*parents, last]:
         value = value[parent]
@@ -108,26 +124,48 @@ def _explained(model: type[BaseModel], error: ValidationError) -> str:
 
 
 def _sentence(model: type[BaseModel], found: Any) -> str:
-    path = [str(part) for part in found["loc"]]
+    path, beside = _walked(model, found["loc"])
+    name = ".".join(path) or model.__name__
     if found["type"] == "extra_forbidden":
-        return str(unknown("field", ".".join(path), _siblings(model, path)))
+        prefix = ".".join([*path[:-1], ""])
+        return str(unknown("field", name, [prefix + known for known in beside.model_fields]))
+    if found["type"] == "union_tag_invalid":
+        return str(unknown(f"{name}.kind", found["ctx"]["tag"], map(_tag, _kinds(beside, path[-1]))))
+    if found["type"] == "missing":
+        return f"Field {name!r} is missing."
+    reason = str(found["ctx"]["error"]) if found["type"] == "value_error" else found["msg"]
     given = found.get("input")
-    message = found["msg"][0].lower() + found["msg"][1:]
-    return f"Field {'.'.join(path) or model.__name__!r}: {given!r} is not allowed; {message}."
+    if isinstance(given, Mapping):  # the fields together are wrong; all of them would hide the reason
+        return f"Field {name!r}: {reason.rstrip('.')}."
+    return f"Field {name!r}: {given!r} is not allowed; {reason[0].lower() + reason[1:].rstrip('.')}."
 
 
-def _siblings(model: type[BaseModel], path: Sequence[str]) -> list[str]:
-    """The fields that stand beside the one at `path`, with the same prefix."""
-    here = model
-    for part in path[:-1]:
-        here = next(iter(_kinds(here.model_fields.get(part))), here)
-    prefix = ".".join([*path[:-1], ""])
-    return [prefix + name for name in here.model_fields]
+def _walked(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], type[BaseModel]]:
+    """A path as people write it, without the kinds that pydantic puts in, and the model that its last part is of."""
+    path: list[str] = []
+    beside, kinds = model, [model]
+    for part in map(str, location):
+        if len(kinds) > 1 and (tagged := [kind for kind in kinds if part in {_tag(kind), kind.__name__}]):
+            kinds = tagged
+            continue
+        path.append(part)
+        beside = kinds[0]
+        kinds = _kinds(beside, part) or [beside]
+    return path, beside
 
 
-def _kinds(field: Any) -> list[type[BaseModel]]:
+def _kinds(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
     """The models that a field may hold."""
-    if field is None:
-        return []
-    kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    field = model.model_fields.get(name)
+    return _models(field.annotation) if field else []
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _tag(model: type[BaseModel]) -> Any:
+    """By what `kind` a model is told from others."""
+    return model.model_fields["kind"].default if "kind" in model.model_fields else None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 from counterfactory.errors import BadConfig, Unavailable
 
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w.-]+)?")
 
 
 class _ModelNameMark:

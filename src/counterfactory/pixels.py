@@ -2,7 +2,8 @@
 
 import io
 import multiprocessing
-import warnings
+import struct
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from counterfactory.blobs import Blobs
 from counterfactory.errors import BadData
@@ -21,6 +22,20 @@ from counterfactory.types import Address
 MAX_PIXELS = 89_000_000  # below PIL's own limit, so that ours is the message
 CHUNK = 128  # images that a process is given at once
 PARALLEL_FROM = 512  # fewer images than this are read faster than processes start
+ORIENTATION = 0x0112  # of EXIF's tags
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+UNREADABLE = (  # what PIL raises of a damaged file, depending on its format and on where it is damaged
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
 
 
 @dataclass(frozen=True)
@@ -121,21 +136,36 @@ def encode_png(image: Image.Image) -> bytes:
 def to_rgb(image: Image.Image, where: object = "image") -> Image.Image:
     """Upright 8-bit RGB: EXIF turned, palettes looked up, 16 bits scaled, transparency laid on white."""
     image = _checked(image, where)
-    if image.mode == "RGB" and not image.getexif():
-        return image
-    image = ImageOps.exif_transpose(image)
+    with _decoding(where):
+        return _in_rgb(_upright(image))
+
+
+def orientation(image: Image.Image) -> int:
+    """What EXIF says of how an image was held, from 1 (upright) to 8; upright where that cannot be read."""
+    try:
+        said = image.getexif().get(ORIENTATION, 1)
+    except UNREADABLE:
+        return 1
+    return said if said in TURNS else 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = TURNS.get(orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _in_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _scaled(image).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(paper, image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _open(data: bytes, where: object) -> Image.Image:
-    with _decoding(where), warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with _decoding(where):  # PIL may warn of the size beside our error: to silence it is not safe among threads
         return Image.open(io.BytesIO(data))
 
 
@@ -153,7 +183,7 @@ def _decoding(where: object) -> Iterator[None]:
     """PIL's many errors become one sentence."""
     try:
         yield
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except UNREADABLE as error:
         raise BadData(f"{where}: cannot be decoded as an image ({error}).") from error
 
 

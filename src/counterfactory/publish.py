@@ -156,10 +156,18 @@ def _columns(datasets: Mapping[str, Dataset], card: Card, scores: Mapping[str, A
     """The columns that say something in any split: each split has them all, as other libraries expect."""
     columns = {"file_name", "label", "weight"}
     for dataset in datasets.values():
-        columns |= {"mask"} if any(sample.mask for sample in dataset.samples) else set()
+        masks = [sample.mask for sample in dataset.samples if sample.mask]
+        columns |= {"mask"} if masks else set()
+        columns |= {"digest"} if any(_has_no_file(sample.image) for sample in dataset.samples) else set()
+        columns |= {"mask_digest"} if any(map(_has_no_file, masks)) else set()
         for _, row in _rows(dataset, card, scores):
             columns |= {name for name, value in row.items() if value not in (None, "", "{}", NO_SEED)}
     return columns
+
+
+def _has_no_file(address: Address) -> bool:
+    """Whether the digest may be that of a formula or of planes, which the PNG written for it does not tell."""
+    return not address.place.startswith(("file:", "blob"))
 
 
 def _rows(dataset: Dataset, card: Card, scores: Mapping[str, Any]) -> Iterator[tuple[Sample, dict[str, Any]]]:
@@ -169,13 +177,14 @@ def _rows(dataset: Dataset, card: Card, scores: Mapping[str, Any]) -> Iterator[t
 
 
 def _write_files(folder: Path, sample: Sample, card: Card, pixels: Pixels) -> dict[str, str]:
-    """The image in its class folder and its mask, each named by its digest; equal ones are written once."""
+    """The image in its class folder and its mask, each with and named by its digest; equal ones are written once."""
     target = _likeliest(sample.target) if card.task == "soft-label" else sample.target
     place = class_folders(card.classes)[target] if isinstance(target, int) else "images"
-    files = {"file_name": _write_file(folder, place, sample.image, pixels), "mask": ""}
-    if sample.mask:
-        files["mask"] = _write_file(folder, f"{MASKS}/{place}", sample.mask, pixels)
-    return files
+    files = {"file_name": _write_file(folder, place, sample.image, pixels), "digest": sample.image.digest}
+    if not sample.mask:
+        return {**files, "mask": "", "mask_digest": ""}
+    mask = _write_file(folder, f"{MASKS}/{place}", sample.mask, pixels)
+    return {**files, "mask": mask, "mask_digest": sample.mask.digest}
 
 
 def _write_file(folder: Path, place: str, address: Address, pixels: Pixels) -> str:
@@ -237,5 +246,6 @@ def _readme(splits: Iterable[str]) -> str:
         "Written by Counterfactory. Each split has class folders and a `metadata.jsonl` with one row an image:\n"
         "`label`, `weight` (0 = rejected), `soft_label` or `labels` (in the order of `classes` in `dataset.json`),\n"
         "`source` (digest of the image it was made from), `prompt`, `seed` (-1: none), `model`, and `changed`,\n"
-        "`scores` and `attributes` as JSON text. A column is there if it says something of any image.\n"
+        "`scores` and `attributes` as JSON text. An image is known by its digest, which is the name of its file (and\n"
+        "`digest`, where it is not that of the bytes). A column is there if it says something of any image.\n"
     )

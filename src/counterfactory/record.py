@@ -37,18 +37,25 @@ def read_record(folder: Path) -> Record:
             f"{folder} is not a run: it has no run.yaml. `counterfactory runs` lists those there are."
         ) from None
     except yaml.YAMLError as error:
-        raise BadData(
-            f"{folder / 'run.yaml'} is damaged ({error}); delete the file and give the run's command again."
-        ) from None
+        raise _damaged(folder, f" ({error})") from None
     if not isinstance(said, dict) or not isinstance(said.get("format"), int):
-        raise BadData(f"{folder / 'run.yaml'} is damaged; delete the file and give the run's command again.")
+        raise _damaged(folder)
     if said["format"] > FORMAT:
         raise RunTooNew(
             f"{folder} was written by Counterfactory {said.get('version', '?')} (format {said['format']}; "
             f"this one knows {FORMAT}). Upgrade Counterfactory, or choose another --name or --workspace."
         )
     known = {f.name for f in fields(Record)}
-    return Record(**{name: value for name, value in said.items() if name in known})
+    try:
+        return Record(**{name: value for name, value in said.items() if name in known})
+    except TypeError as error:
+        raise BadData(
+            f"{folder / 'run.yaml'} is damaged ({error}); give the run's command again with its --name."
+        ) from None
+
+
+def _damaged(folder: Path, how: str = "") -> BadData:
+    return BadData(f"{folder / 'run.yaml'} is damaged{how}; mend it, or give the command again with another --name.")
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Generic, Protocol, overload
 from filelock import FileLock, Timeout
 
 from counterfactory import codec, keys
-from counterfactory.errors import RunBusy, TooManyFailures, writing
+from counterfactory.errors import DiskTrouble, RunBusy, TooManyFailures, writing
 from counterfactory.executors.local import LocalExecutor
 from counterfactory.publish import publish
 from counterfactory.store import Failure, Store
@@ -19,26 +20,25 @@ from counterfactory.worker import Worker
 
 WINDOW = 4096  # items looked up at once; bounds the memory of a map
 KEY_BYTES = 16
+AT_ONCE, SOON, EVER = 0, 60, -1  # seconds to wait for a lock, as filelock counts them
 
 
 class Watcher(Protocol):
-    """Whoever shows progress: told of each step when it begins, moves and ends."""
+    """Whoever shows progress: told of each step when it begins, moves and ends, and of what a person should know."""
 
     def begin(self, what: str, total: int | None) -> None: ...
-
     def move(self, done: int, failed: int, known: int) -> None: ...
-
     def end(self) -> None: ...
+    def note(self, what: str) -> None: ...
 
 
 class Silent:
     """Shows nothing."""
 
     def begin(self, what: str, total: int | None) -> None: ...
-
     def move(self, done: int, failed: int, known: int) -> None: ...
-
     def end(self) -> None: ...
+    def note(self, what: str) -> None: ...
 
 
 class Results(Sequence[Result | Failed], Generic[Result]):
@@ -81,13 +81,15 @@ class Run:
         self.worker = worker
         self.watcher = watcher or Silent()
         self.max_failures = max_failures
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._lock = locked(folder)
-        self.store = Store(worker.workspace / "store.db")
         self.executor = LocalExecutor(worker)
         self.images = 0  # published ones that were made and not photographed
         self._used = UsedKeys(folder)
+        with ExitStack() as held:
+            with beginning(worker.workspace):  # `prune` sees this run whole, or not yet
+                held.enter_context(locked(folder / ".lock", "Wait for it, or give this run a --name of its own."))
+            self.store = Store(worker.workspace / "store.db")
+            held.callback(self.store.close)
+            self._held = held.pop_all()
 
     def __enter__(self) -> "Run":
         return self
@@ -99,8 +101,7 @@ class Run:
 
     def close(self) -> None:
         """Let go of the store and the folder."""
-        self.store.close()
-        self._lock.release()
+        self._held.close()
 
     def map(self, step: Step[Item, Result], items: Iterable[Item]) -> Results[Result]:
         """Apply a step to items, once each ever; returns the results in the items' order, failures in their places."""
@@ -109,40 +110,35 @@ class Run:
         prefix = keys.digest(said.encode())
         addresses, failed, rest = bytearray(), 0, iter(items)
         self.watcher.begin(type(step).__qualname__, len(items) if isinstance(items, Sequence) else None)
-        while window := list(islice(rest, WINDOW)):
-            names = [bytes.fromhex(keys.key(prefix, item)) for item in window]
-            addresses += b"".join(names)
-            self._used.add(b"".join(names))
-            done = self.store.done(names)
-            todo = {name: item for name, item in zip(names, window, strict=True) if name not in done}
-            self.watcher.move(0, 0, len(window) - len(todo))
-            failed += self._do(step, number, todo, failed)
-        self.watcher.end()
+        try:
+            while window := list(islice(rest, WINDOW)):
+                names = [bytes.fromhex(keys.key(prefix, item)) for item in window]
+                addresses += b"".join(names)
+                self._used.add(b"".join(names))
+                done = self.store.done(names)
+                todo = {name: item for name, item in zip(names, window, strict=True) if name not in done}
+                self.watcher.move(0, 0, len(window) - len(todo))
+                failed += self._do(step, number, todo, failed)
+        finally:
+            self.watcher.end()
         if failed and failed == len(addresses) // KEY_BYTES:
             raise TooManyFailures(self._sorry(type(step).__qualname__, failed, bytes(addresses[:KEY_BYTES])))
         return Results(self.store, bytes(addresses))
 
     def fit(self, trainer: Trainer, **datasets: Dataset) -> Artifact:
-        """Train once ever; a training that was killed goes on from its own folder."""
+        """Train once ever; a training that was killed goes on from its own folder, another run's is waited for."""
         said = keys.canonical([trainer, self.worker.settings])
-        name = keys.key("fit", keys.digest(said.encode()), datasets)
-        self._used.add(bytes.fromhex(name))
-        folder = self.worker.workspace / "artifacts" / name
-        found = self.store.get([bytes.fromhex(name)])
-        if found and folder.is_dir():
-            artifact: Artifact = codec.decode(found[bytes.fromhex(name)])
+        name = bytes.fromhex(keys.key("fit", keys.digest(said.encode()), datasets))
+        self._used.add(name)
+        if artifact := self._fitted(name):
             return artifact
-        told = Told(self.watcher, f"fit {trainer.kind}")
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with locked(folder):
-                numbers = trainer.fit(replace(self.worker, tell=told.tell), folder, datasets)
-        artifact = Artifact(kind=trainer.kind, key=name, numbers=numbers)
-        self.store.commit(
-            self.store.step(type(trainer).__qualname__, said), {bytes.fromhex(name): codec.encode(artifact)}
-        )
-        told.end()
-        return artifact
+        with self._in_turn(self._model(name).with_suffix(".lock"), f"fit {trainer.kind}"):
+            if artifact := self._fitted(name):  # by the run that was waited for
+                return artifact
+            self.store.forget([name])  # its model was deleted by hand: half of a new one must not pass for whole
+            artifact = Artifact(kind=trainer.kind, key=name.hex(), numbers=self._train(trainer, name, datasets))
+            self.store.commit(self.store.step(type(trainer).__qualname__, said), {name: codec.encode(artifact)})
+            return artifact
 
     def publish(self, datasets: Mapping[str, Dataset], scores: Mapping[str, Mapping[str, float]] | None = None) -> Path:
         """Write data sets in the canonical form, lineage and named scores beside each image."""
@@ -154,32 +150,53 @@ class Run:
         """What failed among all that this run asked for."""
         return self.store.failures(self._used.of_this_process())
 
+    def _model(self, name: bytes) -> Path:
+        return self.worker.workspace / "artifacts" / name.hex()
+
+    def _fitted(self, name: bytes) -> Artifact | None:
+        found = self.store.get([name])
+        return codec.decode(found[name]) if found and self._model(name).is_dir() else None
+
+    @contextmanager
+    def _in_turn(self, lock: Path, what: str) -> Iterator[None]:
+        """Hold a training's lock, after whoever holds it now."""
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(lock))
+            except RunBusy:
+                self.watcher.note(f"{what}: another run is training the same model; waiting for it.")
+                held.enter_context(locked(lock, wait=EVER))
+            yield
+
+    def _train(self, trainer: Trainer, name: bytes, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+        told, folder = Told(self.watcher, f"fit {trainer.kind}"), self._model(name)
+        try:
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                return trainer.fit(replace(self.worker, tell=told.tell), folder, datasets)
+        finally:
+            told.end()
+
     def _do(self, step: Step[Any, Any], number: int, todo: dict[bytes, Any], failed_before: int) -> int:
         """Run what is missing, batch by batch, each committed before the next begins."""
         names, size, failed = list(todo), self.worker.batch_size, 0
         chunks = [names[i : i + size] for i in range(0, len(names), size)]
         batches = ([todo[name] for name in chunk] for chunk in chunks)
         for chunk, answers in zip(chunks, self.executor.map(step, batches), strict=True):
-            good = {n: codec.encode(a) for n, a in zip(chunk, answers, strict=True) if not isinstance(a, Failed)}
-            bad = [
-                Failure(n.hex(), "", _shown(todo[n]), a.reason, a.detail)
-                for n, a in zip(chunk, answers, strict=True)
-                if isinstance(a, Failed)
-            ]
+            pairs = list(zip(chunk, answers, strict=True))
+            good = {n: codec.encode(a) for n, a in pairs if not isinstance(a, Failed)}
+            bad = [Failure(n.hex(), "", _shown(todo[n]), a.reason, a.detail) for n, a in pairs if isinstance(a, Failed)]
             self.store.commit(number, good, bad)
             failed += len(bad)
             self.watcher.move(len(good), len(bad), 0)
-            if failed_before + failed > self.max_failures:
-                raise TooManyFailures(
-                    self._sorry(type(step).__qualname__, failed_before + failed, bytes.fromhex(bad[-1].key))
-                )
+            count = failed_before + failed
+            if count > self.max_failures:
+                raise TooManyFailures(self._sorry(type(step).__qualname__, count, bytes.fromhex(bad[-1].key)))
         return failed
 
     def _sorry(self, step: str, count: int, example: bytes) -> str:
         reason = self.store.failures([example])[0].reason
-        return (
-            f"{step}: {count} items failed, one of them so: {reason} What worked is kept; mend the cause and run again."
-        )
+        return f"{step}: {count} items failed, one so: {reason} What worked is kept; mend the cause and run again."
 
 
 class Told:
@@ -200,16 +217,16 @@ class Told:
         self._done = done
 
     def end(self) -> None:
-        """The training is over, whether or not it told."""
-        if self._done is None:
-            self.tell(0, 0)
-        self._watcher.end()
+        """The training is over; one that never told has shown nothing."""
+        if self._done is not None:
+            self._watcher.end()
 
 
 class UsedKeys:
     """The keys that a run asked for, in its folder: `prune` keeps what any run names.
 
-    A run that is given again writes a new list beside the old one, which stays until the new one is whole.
+    A run that is given again writes a new list beside the old one, which stays until the new one is whole. What a
+    killed process named is added to the old one.
     """
 
     def __init__(self, folder: Path):
@@ -219,8 +236,11 @@ class UsedKeys:
 
     def add(self, addresses: bytes | bytearray) -> None:
         """Name some keys more; the first call of a process begins the list anew."""
-        with writing(self._part), self._part.open("ab" if self._begun else "wb") as stream:
-            stream.write(addresses)
+        with writing(self._part):
+            if not self._begun and self._part.exists():
+                self._join()
+            with self._part.open("ab") as stream:
+                stream.write(addresses)
         self._begun = True
 
     def finish(self) -> None:
@@ -236,23 +256,41 @@ class UsedKeys:
         """Every key of the last whole list and of one begun since, once."""
         return list(dict.fromkeys([*_keys(self._whole), *_keys(self._part)]))
 
+    def _join(self) -> None:
+        """Both lists become the whole one; a kill on the way leaves one or both as they were."""
+        joined = self._whole.with_name("used.keys.joined")
+        joined.write_bytes(b"".join(self.all()))
+        joined.replace(self._whole)
+        self._part.unlink()
+
 
 def _keys(path: Path) -> list[bytes]:
+    """The keys of a list, once each; half a key at its end was cut off by a kill."""
     data = path.read_bytes() if path.exists() else b""
-    return list(dict.fromkeys(data[i : i + KEY_BYTES] for i in range(0, len(data), KEY_BYTES)))
+    return list(dict.fromkeys(data[i : i + KEY_BYTES] for i in range(0, len(data) - KEY_BYTES + 1, KEY_BYTES)))
 
 
-def locked(folder: Path) -> FileLock:
-    """A folder's lock, held until it is released or the process dies; whoever comes second is told."""
-    lock = FileLock(folder / ".lock")
+@contextmanager
+def locked(path: Path, advice: str = "Wait for it.", wait: float = AT_ONCE) -> Iterator[None]:
+    """Hold a lock file within the block, at most until the process dies; who waited in vain is told."""
+    lock = FileLock(path)
     try:
-        with writing(folder):
-            lock.acquire(timeout=0)
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=wait)
     except Timeout:
-        raise RunBusy(
-            f"Another process is working in {folder}. Wait for it, or give this run a --name of its own."
-        ) from None
-    return lock
+        raise RunBusy(f"Another process is working in {path.parent}. {advice}") from None
+    except FileExistsError:
+        raise DiskTrouble(f"{path.parent} is a file and should be a folder; choose another --workspace.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def beginning(workspace: Path) -> AbstractContextManager[None]:
+    """A workspace's own lock: a run holds it while it begins, `prune` as long as it counts and deletes."""
+    return locked(workspace / ".workspace.lock", "It lets no run begin: wait for it.", wait=SOON)
 
 
 def _shown(item: Any) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from counterfactory.errors import DiskTrouble, RunTooNew, writing
 
@@ -79,30 +80,31 @@ class Store:
         columns = "hex(f.key), s.name, f.item, f.reason, f.detail"
         every = f"select {columns} from failures f join steps s on s.id = f.step"  # noqa: S608
         if keys is None:
-            return [_failure(row) for row in self.db.execute(every)]
+            return [_failure(row) for row in self._rows(every)]
         chunks = (keys[i : i + MANY] for i in range(0, len(keys), MANY))
         return [
-            _failure(row)
-            for chunk in chunks
-            for row in self.db.execute(f"{every} where f.key in ({_marks(chunk)})", chunk)
+            _failure(row) for chunk in chunks for row in self._rows(f"{every} where f.key in ({_marks(chunk)})", chunk)
         ]
 
     def unnamed(self, kept: set[bytes]) -> list[bytes]:
         """The keys of all results and failures but the kept ones."""
         every = "select key from results union select key from failures"
-        return [key for (key,) in self.db.execute(every) if key not in kept]
+        return [key for (key,) in self._rows(every) if key not in kept]
 
     def forget(self, keys: Sequence[bytes]) -> None:
-        """Delete results and failures, and give the room back."""
+        """Delete results and failures."""
+        with self._disk(), self._transaction():
+            self.db.executemany("delete from results where key = ?", [(key,) for key in keys])
+            self.db.executemany("delete from failures where key = ?", [(key,) for key in keys])
+
+    def shrink(self) -> None:
+        """Give the room of what was forgotten back to the disk."""
         with self._disk():
-            with self._transaction():
-                self.db.executemany("delete from results where key = ?", [(key,) for key in keys])
-                self.db.executemany("delete from failures where key = ?", [(key,) for key in keys])
             self.db.execute("vacuum")
 
     def values(self, kept: set[bytes]) -> Iterator[str]:
         """The texts of the kept results."""
-        return (value for key, value in self.db.execute("select key, value from results") if key in kept)
+        return (value for key, value in self._rows("select key, value from results") if key in kept)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -123,10 +125,14 @@ class Store:
                         self.db.execute(statement)
                     self.db.execute(f"pragma user_version = {FORMAT}")
 
-    def _select(self, columns: str, keys: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
+    def _select(self, columns: str, keys: Sequence[bytes]) -> Iterator[Any]:
         for start in range(0, len(keys), MANY):
             chunk = keys[start : start + MANY]
-            yield from self.db.execute(f"select {columns} from results where key in ({_marks(chunk)})", chunk)  # noqa: S608
+            yield from self._rows(f"select {columns} from results where key in ({_marks(chunk)})", chunk)  # noqa: S608
+
+    def _rows(self, statement: str, given: Sequence[bytes] = ()) -> Iterator[Any]:
+        with self._disk():
+            yield from self.db.execute(statement, given)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -146,7 +152,8 @@ class Store:
             with writing(self.path.parent):
                 yield
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorname.split("_")[1] not in DISK_TROUBLES:
+            name = getattr(error, "sqlite_errorname", "")  # none, where not SQLite but its Python module complains
+            if DISK_TROUBLES.isdisjoint(name.split("_")):
                 raise
             raise DiskTrouble(
                 f"{self.path} cannot be used ({error}). Nothing that was finished is lost: "

@@ -210,7 +210,8 @@ class Step(Protocol[Item_in, Result_out]):
 
     Its fields are its configuration, its command-line options, its cache key and what travels to a
     worker. `version` is bumped when its output changes. The batch callable returns one result or one
-    `Failed` an item, in order; what it raises is met by halving the batch.
+    `Failed` an item, in order; what it raises is met by halving the batch. A step whose items are large and
+    stand alone, such as whole data sets, says `pads: ClassVar[bool] = False`: it is never given copies to fill a batch.
     """
 
     version: ClassVar[int]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,16 @@ class Draw:
         else:
             drawn = generator.choice(self.sources, size, p=self.chances)
         return np.array([self._replaced(int(row), generator) for row in drawn], np.int64)
+
+    def average(self, values: NDArray[np.float64]) -> float:
+        """What a drawn sample has on average of something that all have."""
+        expected = values[self.sources]
+        for place, row in enumerate(self.sources.tolist()):
+            if row in self.children:
+                rows, chances = self.children[row]
+                of_children = values[rows] @ chances
+                expected[place] += self.synthetic_probability * (of_children - expected[place])
+        return float(np.average(expected, weights=self.chances))
 
     def steps(self, first: int, last: int, size: int) -> "Steps":
         """The batches of some steps, drawn when they are asked for."""
@@ -68,7 +79,7 @@ class Steps:
 
 
 def plan(
-    dataset: Dataset, targets: NDArray[np.float32], seed: int, balanced: bool, synthetic_probability: float | None
+    dataset: Dataset, targets: NDArray[Any], seed: int, balanced: bool, synthetic_probability: float | None
 ) -> Draw:
     """How a data set is drawn: weight 0 never; without a probability synthetic images stand for themselves."""
     weights = sample_weights(dataset)
@@ -87,11 +98,11 @@ def plan(
 
 
 def loss_weights(dataset: Dataset, draw: Draw) -> NDArray[np.float32]:
-    """What a sample counts in the loss: its weight; 1 for a child, whose weight says how often it comes."""
+    """What a sample counts in the loss, 1 on average: its weight; a child's says how often it comes instead."""
     weights = sample_weights(dataset)
     for rows, _ in draw.children.values():
         weights[rows] = 1.0
-    return weights.astype(np.float32)
+    return (weights / draw.average(weights)).astype(np.float32)
 
 
 def sample_weights(dataset: Dataset) -> NDArray[np.float64]:
@@ -135,12 +146,15 @@ def _families(parents: Mapping[int, int], weights: NDArray[np.float64]) -> dict[
     return {s: (np.array(c, np.int64), weights[c] / weights[c].sum()) for s, c in rows.items()}
 
 
-def _balanced(dataset: Dataset, targets: NDArray[np.float32]) -> NDArray[np.float64]:
+def _balanced(dataset: Dataset, targets: NDArray[Any]) -> NDArray[np.float64]:
     """Chances under which every class comes equally often; a soft label belongs to its classes by their share."""
     if dataset.task == "multi-label":
         raise BadConfig("balanced: an image with several labels has no one class to balance; set it to false.")
-    counts = targets.sum(0, dtype=np.float64)
-    chances = (targets / np.where(counts > 0, counts, 1)).sum(1, dtype=np.float64)
+    if dataset.task == "single-label":
+        chances = 1 / np.bincount(targets)[targets]
+    else:
+        counts = targets.sum(0, dtype=np.float64)
+        chances = (targets / np.where(counts > 0, counts, 1)).sum(1, dtype=np.float64)
     normalised: NDArray[np.float64] = chances / chances.sum()
     return normalised
 

@@ -14,6 +14,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from counterfactory.classify import losses
+from counterfactory.classify.exact import exact
 from counterfactory.classify.lesson import Lesson, prepared
 from counterfactory.classify.models import usual_learning_rate
 from counterfactory.classify.networks import said, seeded
@@ -33,7 +34,7 @@ def fit(trainer: ClassifierTrainer, worker: Worker, folder: Path, datasets: Mapp
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / "unfinished"
     unfinished.mkdir(exist_ok=True)
-    with seeded(worker.device, trainer.seed, "classifier"), _accelerator(worker) as accelerator:
+    with seeded(worker.device, trainer.seed, "classifier"), exact(worker), _accelerator(worker) as accelerator:
         lesson = prepared(trainer, worker, datasets, unfinished, accelerator)
         progress = _trained(lesson, Keeper(path=unfinished / "state.safetensors"))
         numbers = _finished(lesson, progress)
@@ -75,7 +76,7 @@ def _trained(lesson: Lesson, keeper: Keeper) -> Progress:
         weights = lesson.weights[torch.from_numpy(group)]
         progress.losses.append(_step(lesson, optimizer, progress.step, (inputs, targets, weights)))
         progress.step += 1
-        if progress.step % trainer.evaluate_every == 0 or progress.step == lesson.total:
+        if progress.step % lesson.evaluate_every == 0 or progress.step == lesson.total:
             _evaluated(lesson, progress)
         keeper.save_when_due(progress, module, optimizer, lesson.accelerator.scaler)
         lesson.tell(progress.step, lesson.total)
@@ -92,7 +93,7 @@ def _step(lesson: Lesson, optimizer: Any, step: int, batch: tuple[Tensor, Tensor
             logits = lesson.network.module(inputs)
         wanted = losses.smoothed(targets, lesson.trainer.label_smoothing, lesson.task)
         each = losses.losses(logits.float(), wanted, lesson.task)
-        loss = (each * weights).sum() / weights.sum()
+        loss = (each * weights).mean()
         lesson.accelerator.backward(loss)
     optimizer.step()
     optimizer.zero_grad()
@@ -157,6 +158,7 @@ def _finished(lesson: Lesson, progress: Progress) -> dict[str, Any]:
         numbers["temperature"] = losses.temperature(_asked(lesson), lesson.answers, lesson.task)
         lesson.network.module.eval()
     numbers |= {"best_step": progress.best_step, "history": tuple(progress.history)}
+    numbers["validation_images"] = len(lesson.answers)
     return numbers | {"validation_accuracy": progress.best_score[0], "validation_loss": -progress.best_score[1]}
 
 

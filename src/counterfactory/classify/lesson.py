@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from counterfactory.classify import material
@@ -15,13 +16,15 @@ from counterfactory.classify.draw import Draw, loss_weights, plan
 from counterfactory.classify.models import SmallResNet
 from counterfactory.classify.networks import Network, build
 from counterfactory.classify.pictures import open_pictures
-from counterfactory.classify.targets import target_rows
+from counterfactory.classify.targets import targets_of
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.errors import BadData
 from counterfactory.types import Dataset, Task
 from counterfactory.worker import Tell, Worker
 
 PASSES, FEWEST, MOST = 40, 200, 3000  # over the data, and steps, where nobody says how long to train
+EVALUATIONS, APART = 8, 25  # of a training, and steps between two at least, where nobody says how often
+JUDGES = 2000  # validation images at most: as many tell a best state as surely as all, at every evaluation
 SMALLEST, LARGEST = 64, 224  # pixels that a network from scratch is given where nobody says
 
 
@@ -32,6 +35,7 @@ class Lesson:
     trainer: ClassifierTrainer
     task: Task
     total: int
+    evaluate_every: int
     draw: Draw
     weights: Tensor
     material: material.Material
@@ -48,31 +52,46 @@ def prepared(
     train, validation = datasets["train"], datasets.get("validation")
     if validation is not None and (validation.classes, validation.task) != (train.classes, train.task):
         raise BadData(f"Training has {train.task} {train.classes}, validation {validation.task} {validation.classes}.")
-    rows = target_rows(train)
-    draw = plan(train, rows, trainer.seed, trainer.balanced, trainer.synthetic_probability)
+    numbers = targets_of(train)
+    draw = plan(train, numbers, trainer.seed, trainer.balanced, trainer.synthetic_probability)
+    total = _total(trainer, len(draw.sources))
     network = build(trainer.model, train.classes, train.task, _size(trainer, train, worker))
     network.to(worker.device, torch.channels_last)
-    targets = torch.from_numpy(rows).to(worker.device)
+    wanted = _on(worker, numbers, train)
     pictures = open_pictures(train, network.preparation, worker)
-    asked = open_pictures(validation, network.preparation, worker) if validation is not None else None
+    judges = _judges(validation) if validation is not None else None
+    asked = open_pictures(judges, network.preparation, worker) if judges is not None else None
     with accelerator.autocast():
         if network.features is None:
-            fed = material.from_pixels(trainer, network, pictures, targets, asked)
+            fed = material.from_pixels(trainer, network, pictures, wanted, asked)
         else:
             kept = unfinished / "features.safetensors"
-            fed = material.from_features(trainer, network, pictures, targets, asked, kept)
+            fed = material.from_features(trainer, network, pictures, wanted, asked, kept)
     return Lesson(
         trainer=trainer,
         task=train.task,
-        total=_total(trainer, len(draw.sources)),
+        total=total,
+        evaluate_every=trainer.evaluate_every or max(APART, math.ceil(total / EVALUATIONS)),
         draw=draw,
         weights=torch.from_numpy(loss_weights(train, draw)).to(worker.device),
         material=fed,
-        answers=torch.from_numpy(target_rows(validation)).to(worker.device) if validation is not None else None,
+        answers=_on(worker, targets_of(judges), judges).rows() if judges is not None else None,
         network=network,
         accelerator=accelerator,
         tell=worker.tell,
     )
+
+
+def _judges(validation: Dataset) -> Dataset:
+    """The validation images that are asked: all, or so many by their content, whatever their order."""
+    if len(validation) <= JUDGES:
+        return validation
+    by_content = sorted(validation.samples, key=lambda sample: sample.image.digest)
+    return replace(validation, samples=tuple(by_content[:JUDGES]), weights=None)
+
+
+def _on(worker: Worker, numbers: NDArray[Any], dataset: Dataset) -> material.Targets:
+    return material.Targets(values=torch.from_numpy(numbers).to(worker.device), classes=len(dataset.classes))
 
 
 def _size(trainer: ClassifierTrainer, train: Dataset, worker: Worker) -> tuple[int, int] | None:

@@ -22,6 +22,21 @@ ASKED = 128  # images at once where nothing learns
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Targets:
+    """What is right for each image: its class number, or a row of numbers where one cannot say it."""
+
+    values: Tensor  # (N,) or (N, C)
+    classes: int
+
+    def rows(self, at: Tensor | slice = slice(None)) -> Tensor:
+        """Rows (B, C) of some images; of a number its class alone is 1."""
+        found = self.values[at]
+        if found.ndim == 2:
+            return found
+        return (found[:, None] == torch.arange(self.classes, device=found.device)).float()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Material:
     """Inputs and targets for given steps, and inputs for asking; a step's draw follows from the seed and its number."""
 
@@ -30,20 +45,21 @@ class Material:
 
 
 def from_pixels(
-    trainer: ClassifierTrainer, network: Network, train: Pictures, targets: Tensor, validation: Pictures | None
+    trainer: ClassifierTrainer, network: Network, train: Pictures, targets: Targets, validation: Pictures | None
 ) -> Material:
     """Images that are augmented anew at each step."""
+    device = targets.values.device
 
     def steps(rows: Steps) -> Iterator[tuple[Tensor, Tensor]]:
         for step, (group, pixels) in enumerate(zip(rows, train.batches(rows), strict=True), rows.first):
             generator = np.random.default_rng([trainer.seed, 2, step])
-            x = augment(trainer.augment, floats(pixels, targets.device), generator)
-            x, mixed = mix(trainer.augment, x, targets[torch.from_numpy(group)], generator)
+            x = augment(trainer.augment, floats(pixels, device), generator)
+            x, mixed = mix(trainer.augment, x, targets.rows(torch.from_numpy(group)), generator)
             yield normalised(x, network.preparation), mixed
 
     def asked() -> Iterator[Tensor]:
         assert validation is not None
-        return plain_inputs(validation, network, targets.device)
+        return plain_inputs(validation, network, device)
 
     return Material(steps=steps, asked=asked if validation is not None else None)
 
@@ -52,26 +68,27 @@ def from_features(
     trainer: ClassifierTrainer,
     network: Network,
     train: Pictures,
-    targets: Tensor,
+    targets: Targets,
     validation: Pictures | None,
     kept: Path,
 ) -> Material:
     """Features of a fixed number of augmented views, of which each step draws one an image."""
+    device = targets.values.device
     if not kept.exists():
-        found = {"train_VND": _views(trainer, network, train, targets.device)}
+        found = {"train_VND": _views(trainer, network, train, device)}
         if validation is not None:
-            found["validation_ND"] = _features(network, plain_inputs(validation, network, targets.device))
+            found["validation_ND"] = _features(network, plain_inputs(validation, network, device))
         part = kept.with_suffix(".part")
         save_file(found, part)
         os.replace(part, kept)
-    found = {name: features.to(targets.device) for name, features in load_file(kept).items()}
+    found = {name: features.to(device) for name, features in load_file(kept).items()}
     train_VND = found["train_VND"]
 
     def steps(rows: Steps) -> Iterator[tuple[Tensor, Tensor]]:
         for step, group in enumerate(rows, rows.first):
             view = np.random.default_rng([trainer.seed, 2, step]).integers(0, len(train_VND), len(group))
             here = torch.from_numpy(group)
-            yield train_VND[torch.from_numpy(view), here], targets[here]
+            yield train_VND[torch.from_numpy(view), here], targets.rows(here)
 
     def asked() -> Iterator[Tensor]:
         return iter(torch.split(found["validation_ND"], ASKED))

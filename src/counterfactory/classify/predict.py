@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from counterfactory.classify.targets import matched, target_rows
+from counterfactory.classify.targets import matched, targets_of
 from counterfactory.names import ModelName, model_folder
 from counterfactory.types import Address, Artifact, Dataset, Failed
 from counterfactory.worker import Worker
@@ -43,6 +43,7 @@ class Evaluate(BaseModel, frozen=True, extra="forbid"):
     """For each data set its `probabilities` (N, C) and `targets` (N,) or (N, C): all that metrics need."""
 
     version: ClassVar[int] = 1
+    pads: ClassVar[bool] = False  # a whole data set is no filling
 
     classifier: Artifact | ModelName
 
@@ -56,13 +57,9 @@ class Evaluate(BaseModel, frozen=True, extra="forbid"):
 
 
 def _evaluated(classifier: "Classifier", worker: Worker, dataset: Dataset) -> dict[str, Any]:
-    targets: NDArray[Any] = target_rows(dataset)
     columns = matched(classifier.classes, dataset.classes)
     probabilities = _probabilities(classifier, worker, [sample.image for sample in dataset.samples])[:, columns]
-    return {
-        "probabilities": np.ascontiguousarray(probabilities),
-        "targets": targets.argmax(1) if dataset.task == "single-label" else targets,
-    }
+    return {"probabilities": np.ascontiguousarray(probabilities), "targets": targets_of(dataset)}
 
 
 def _loaded(named: Artifact | str, worker: Worker) -> "Classifier":
@@ -76,6 +73,7 @@ def _probabilities(classifier: "Classifier", worker: Worker, addresses: Sequence
     """One row an image, in order."""
     import torch
 
+    from counterfactory.classify.exact import exact
     from counterfactory.classify.pictures import floats, normalised
 
     found = []
@@ -85,6 +83,7 @@ def _probabilities(classifier: "Classifier", worker: Worker, addresses: Sequence
             x_BCHW = normalised(
                 floats(torch.from_numpy(rows).permute(0, 3, 1, 2), worker.device), classifier.preparation
             )
-            found.append(classifier.probabilities(classifier.forward(x_BCHW.to(worker.torch_dtype()))).cpu())
+            with exact(worker):
+                found.append(classifier.probabilities(classifier.forward(x_BCHW.to(worker.torch_dtype()))).cpu())
     every: NDArray[np.float32] = torch.cat(found).numpy()
     return every

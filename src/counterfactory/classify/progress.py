@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ class Keeper:
         tensors |= {f"best.{name}": tensor for name, tensor in progress.best.items()}
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
-        said = {name: value for name, value in asdict(progress).items() if name != "best"}
+        said = {known.name: getattr(progress, known.name) for known in fields(progress) if known.name != "best"}
         said["scaler"] = scaler.state_dict() if scaler is not None else None
         part = self.path.with_suffix(".part")
         with writing(self.path.parent):

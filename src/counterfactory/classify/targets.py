@@ -1,6 +1,7 @@
 """A data set's labels as one array of numbers. Knows no network."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,15 +9,19 @@ from numpy.typing import NDArray
 from counterfactory.errors import BadData
 from counterfactory.types import Dataset, Sample
 
+ROUNDED = 0.01  # how far from 1 the sum of a distribution may be that somebody wrote down
 
-def target_rows(dataset: Dataset) -> NDArray[np.float32]:
-    """One row of numbers an image (N, C): a distribution, or for several labels 0, 1 and NaN where nobody knows."""
+
+def targets_of(dataset: Dataset) -> NDArray[Any]:
+    """Class numbers (N,); or rows (N, C) of distributions, of several labels 0, 1 and NaN where nobody knows."""
     check(dataset)
+    given = [sample.target for sample in dataset.samples]
     if dataset.task == "single-label":
-        numbers = np.array([sample.target for sample in dataset.samples], dtype=np.int64)
-        return np.eye(len(dataset.classes), dtype=np.float32)[numbers]
-    rows = [sample.target for sample in dataset.samples]
-    return np.array(rows, dtype=np.float64).astype(np.float32)  # None becomes NaN
+        return np.array(given, np.int64)
+    rows = np.array(given, np.float64)  # None becomes NaN
+    if dataset.task == "soft-label":
+        rows /= rows.sum(1, keepdims=True)
+    return rows.astype(np.float32)
 
 
 def check(dataset: Dataset) -> None:
@@ -43,7 +48,8 @@ def _fits(sample: Sample, dataset: Dataset) -> bool:
         return False
     if dataset.task == "multi-label":
         return all(value in (0, 1, None) for value in target)
-    return None not in target and abs(sum(value or 0.0 for value in target) - 1) < 1e-3
+    shares = [-1.0 if value is None else value for value in target]
+    return min(shares) >= 0 and abs(sum(shares) - 1) < ROUNDED
 
 
 def matched(known: Sequence[str], wanted: Sequence[str]) -> list[int]:

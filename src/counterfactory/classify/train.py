@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from counterfactory.classify.models import Model, SmallResNet, is_frozen
+from counterfactory.config import resolve
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
 
@@ -32,11 +33,17 @@ class ClassifierTrainer(BaseModel, frozen=True, extra="forbid"):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     balanced: bool = False  # every class drawn equally often
     synthetic_probability: Share | None = 0.5  # of a child of an image in place of it; None: as images of their own
-    evaluate_every: Count = 25  # steps
+    evaluate_every: Count | None = None  # steps; None: an eighth of all, but no fewer than 25
     patience: Count | None = None  # evaluations without a better one, after which training stops
     calibrate: bool = True  # a temperature from the validation images
     size: Side | None = None  # pixels; None: a checkpoint's, or the data's from 64 to 224
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "ClassifierTrainer":
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("steps or epochs, not both; set one of them to null.")
+        return self
 
     @model_validator(mode="after")
     def _mixing_needs_pixels(self) -> "ClassifierTrainer":
@@ -46,6 +53,10 @@ class ClassifierTrainer(BaseModel, frozen=True, extra="forbid"):
                 "choose another augmentation, or a checkpoint with tune: lora or full."
             )
         return self
+
+    def with_(self, **changes: Any) -> "ClassifierTrainer":
+        """The same trainer but for some fields, checked as if they had been given from the start."""
+        return resolve(self, changes)
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `from_pretrained` loads; on a killed call's folder it goes on from the last state."""

@@ -43,13 +43,12 @@ def schema(
     """Print the JSON Schema of configuration files, for editors and for reading."""
     import json
 
-    from counterfactory.recipes.job import schema as of
+    from counterfactory.recipes.job import schemas
 
     pairs = [(job, name) for job in plugins.JOBS for name in plugins.recipe_names(job) if recipe in {None, name}]
     if not pairs:
         raise unknown("recipe", str(recipe), {n for job in plugins.JOBS for n in plugins.recipe_names(job)})
-    schemas = [of(job, name) for job, name in pairs]
-    found = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+    found = schemas(pairs)
     finish(found, as_json, [json.dumps(found, indent=2)])
 
 

@@ -17,17 +17,27 @@ Sources = Annotated[
     list[str], typer.Argument(help="One or more folders, files or `diorama:`; their splits are joined.")
 ]
 Recipes = Annotated[str, typer.Option(help="The methods, as in baseline,dalda.")]
-Shots = Annotated[int | None, typer.Option(min=1, help="Training images a class; without it, all of them.")]
+Shots = Annotated[int | None, typer.Option(min=1, help="Training images a class; without it, as the preset says.")]
 Seeds = Annotated[str | None, typer.Option(help="Repetitions, as in 0,1,2: their spread gives the intervals.")]
 
 
-def demo(workspace: Workspace = RUNS, seed: Seed = None, device: Device = None, as_json: Json = False) -> None:
+def demo(
+    workspace: Workspace = RUNS,
+    name: Name = "demo",
+    config: Config = None,
+    sets: Set = None,
+    preset: Preset = "tiny",
+    seed: Seed = None,
+    limit: Limit = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
     """Show what the tool does, on pictures it makes itself, offline and within a minute."""
     from counterfactory.cli.session import Options, perform
 
     options = Options(
-        workspace=workspace, name="demo", config=None, sets=[], preset="tiny",
-        seed=seed, limit=None, device=device, as_json=as_json,
+        workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
+        seed=seed, limit=limit, device=device, as_json=as_json,
     )  # fmt: skip
     perform("augment", {"data": DEMO_DATA, "recipe": "baseline"}, options)
 
@@ -57,7 +67,19 @@ def augment(
     perform("augment", {"data": data, "recipe": recipe, "shots": shots, "seeds": numbers(seeds)}, options)
 
 
-def compare(data: Data, recipes: Recipes = "", as_json: Json = False) -> None:
+def compare(
+    data: Data,
+    recipes: Recipes = "",
+    workspace: Workspace = RUNS,
+    name: Name = None,
+    config: Config = None,
+    sets: Set = None,
+    preset: Preset = None,
+    seed: Seed = None,
+    limit: Limit = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
     """Run several augmentation recipes and put them into one table."""
     names = ", ".join(recipe_names("augment"))
     raise Unavailable(f"`compare` joins several augmentation recipes and this version has only {names}; use `augment`.")

@@ -3,7 +3,10 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
+
+from counterfactory.types import Interval, Report, Table
 
 
 def say(text: str) -> None:
@@ -30,3 +33,33 @@ def columns(rows: Sequence[Sequence[object]], heads: Sequence[str]) -> list[str]
     cells = [list(heads), *[[str(cell) for cell in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def as_rows(table: Table) -> list[dict[str, Any]]:
+    """A table for a program: intervals as mean, low, high and n."""
+    return [
+        {
+            name: asdict(cell) if isinstance(cell, Interval) else cell
+            for name, cell in zip(table.columns, row, strict=True)
+        }
+        for row in table.rows
+    ]
+
+
+def first_table(report: Report) -> list[str]:
+    """The table that answers the question, in plain text."""
+    if not report.tables:
+        return []
+    table = report.tables[0]
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    return [*columns(rows, table.columns), "", *([table.note, ""] if table.note else [])]
+
+
+def _cell(cell: Any) -> str:
+    if isinstance(cell, Interval):
+        if cell.low is None or cell.high is None:
+            return f"{cell.mean:.1f}"
+        return f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
+    if isinstance(cell, float):
+        return f"{cell:.1f}"
+    return "" if cell is None else str(cell)

@@ -11,28 +11,21 @@ EVERY = 5.0  # seconds between plain lines
 
 
 class Bar:
-    """Items, rate, time left and failures, on a terminal."""
+    """Items, rate, time left and failures, on a terminal; a step that is over leaves its last line."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        shown = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("[red]{task.fields[failures]}"),
-        )
-        self._progress = Progress(*shown, console=Console(stderr=True))
-        self._task: Any = None
+        self._console = Console(stderr=True)
         self._tally = Tally("", None)
+        self._progress: Any = None
+        self._task: Any = None
 
     def begin(self, what: str, total: int | None) -> None:
-        self._progress.start()
         self._tally = Tally(what, total)
+        self._progress = _bars(self._console)
         self._task = self._progress.add_task(what, total=total, rate="", failures="")
+        self._progress.start()
 
     def move(self, done: int, failed: int, known: int) -> None:
         self._tally.add(done, failed, known)
@@ -43,6 +36,9 @@ class Bar:
         if self._tally.total is None:
             self._progress.update(self._task, total=self._tally.seen)
         self._progress.stop()
+
+    def note(self, what: str) -> None:
+        self._console.print(what, markup=False, highlight=False)
 
 
 class Lines:
@@ -64,6 +60,9 @@ class Lines:
     def end(self) -> None:
         if self._tally.done or self._tally.failed:
             note(self._tally.line())
+
+    def note(self, what: str) -> None:
+        note(what)
 
 
 class Tally:
@@ -100,3 +99,18 @@ class Tally:
 def watcher() -> Watcher:
     """What suits where standard error goes."""
     return Bar() if sys.stderr.isatty() else Lines()
+
+
+def _bars(console: Any) -> Any:
+    """A bar for one step: rich would draw those of the steps before again."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("[red]{task.fields[failures]}"),
+        console=console,
+    )

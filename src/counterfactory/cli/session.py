@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from counterfactory import __version__, codec, keys
-from counterfactory.cli.output import finish, note
+from counterfactory.cli.output import as_rows, finish, first_table, note
 from counterfactory.config import to_yaml
 from counterfactory.errors import BadConfig, writing
 from counterfactory.recipes.job import MACHINE, Job, build, resolved
@@ -57,7 +57,8 @@ def perform(job_name: str, given: Mapping[str, Any], options: Options) -> None:
         f"Page: {page}",
         f"Run:  {folder} ({images} images drawn, {failed} failed, {seconds:.0f} s)",
     ]
-    finish({**answer, "numbers": report.numbers}, options.as_json, words)
+    shown = {"numbers": report.numbers, "tables": {table.title: as_rows(table) for table in report.tables}}
+    finish({**answer, **shown}, options.as_json, [*first_table(report), *words])
 
 
 def run_name(job: Job, recipe: BaseModel) -> str:
@@ -69,7 +70,7 @@ def run_name(job: Job, recipe: BaseModel) -> str:
 
 def run_folder(workspace: Path, name: str) -> Path:
     """Where a run of that name lies; a name may not leave the workspace."""
-    if not re.fullmatch(r"[\w][\w.+-]*", name) or name in {"blobs", "artifacts", "store.db"}:
+    if not re.fullmatch(r"[\w][\w.+-]*", name) or name in {"blobs", "artifacts"} or name.startswith("store.db"):
         raise BadConfig(f"{name!r} cannot be a run's name; expected letters, digits, '-', '_', '+' and '.'.")
     return workspace.resolve() / name
 
@@ -101,22 +102,28 @@ def _run(folder: Path, record: Record, job: Job, recipe: Any) -> tuple[Report, i
     from counterfactory.worker import Worker, choose_device
 
     if (folder / "run.yaml").exists():
-        read_record(folder)  # refuses what a later version wrote
+        _same_work(folder, read_record(folder), record)
     worker = Worker(
         workspace=folder.parent, device=choose_device(job.device), dtype=job.dtype,
         deterministic=job.deterministic, batch_size=job.batch_size,
     )  # fmt: skip
     with Run(folder, worker, watcher(), job.max_failures) as run:
-        write_record(folder, record)
-        _write(folder / "config.yaml", to_yaml(record.config))
         collection = join([read(source) for source in job.data])
         collection = limit(collection, job.limit) if job.limit else collection
+        write_record(folder, record)
         for problem in collection.problems:
             note(f"{problem.where}: {problem.what}")
         report = recipe.run(run, usable(run, collection))
         failures = [{"key": f.key, "step": f.step, "item": f.item, "reason": f.reason} for f in run.failures()]
         _write(folder / "report" / "report.json", codec.encode({"report": report, "failures": failures}))
         return report, run.images, len(failures)
+
+
+def _same_work(folder: Path, before: Record, now: Record) -> None:
+    """A name stands for one kind of work: another job or recipe under it would mix two runs in one folder."""
+    was, wanted = (f"{r.job} {r.config.get('recipe')}" for r in (before, now))
+    if was != wanted:
+        raise BadConfig(f"The run {folder.name!r} is there already and did {was}, not {wanted}; choose another --name.")
 
 
 def _write(path: Path, text: str) -> None:

@@ -29,11 +29,14 @@ def runs(workspace: Workspace = RUNS, as_json: Json = False) -> None:
     """List the runs of a workspace."""
     from dataclasses import asdict
 
+    from counterfactory.prune import run_folders
     from counterfactory.record import read_record
 
-    records = [read_record(folder) for folder in run_folders(workspace)]
+    folders = run_folders(workspace)
+    records = [read_record(folder) for folder in folders if (folder / "run.yaml").exists()]
     rows = [[r.name, r.job, r.images, r.failed, r.finished or "not finished"] for r in records]
     words = columns(rows, ["run", "job", "images", "failed", "finished"]) if rows else [f"No runs in {workspace}."]
+    words += [f"{f.name} has no run.yaml; its results stay." for f in folders if not (f / "run.yaml").exists()]
     finish({"runs": [asdict(record) for record in records]}, as_json, words)
 
 
@@ -49,28 +52,27 @@ def prune(
     from counterfactory.prune import prune as clean
 
     doomed = [existing_run(workspace, name) for name in run or []]
-    gone = clean(workspace.resolve(), doomed, run_folders(workspace), dry=not yes)
+    gone = clean(workspace, doomed, dry=not yes)
     verb = "Deleted" if yes else "Would delete (give --yes to do it)"
     finish(
         {"deleted": yes, **gone}, as_json, [f"{verb}: " + ", ".join(f"{count} {what}" for what, count in gone.items())]
     )
 
 
-def run_folders(workspace: Path) -> list[Path]:
-    """The folders of a workspace that are runs, by name."""
-    return sorted(path.parent for path in workspace.resolve().glob("*/run.yaml"))
-
-
 def existing_run(workspace: Path, run: str) -> Path:
     """The folder of a run given by name or by folder."""
-    for folder in (workspace / run, Path(run)):
-        if (folder / "run.yaml").exists():
-            return folder.resolve()
+    from counterfactory.prune import run_folders
+
+    for folder in ((workspace / run).resolve(), Path(run).resolve()):
+        if folder in run_folders(folder.parent):
+            return folder
     raise unknown("run", run, [folder.name for folder in run_folders(workspace)])
 
 
 def trained_model(workspace: Path, name: str) -> str:
     """The model that a person names: a run's own, any folder, or a hub id."""
+    from counterfactory.prune import run_folders
+
     for folder in (workspace / name / "model", Path(name) / "model", Path(name)):
         if (folder / "config.json").exists():
             return str(folder.resolve())

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from counterfactory.errors import BadData
-from counterfactory.pixels import Pixels
+from counterfactory.pixels import UNREADABLE, Pixels, to_rgb
 from counterfactory.types import Address, Failed
 from counterfactory.worker import Worker
 
@@ -16,9 +16,9 @@ Seen = dict[str, Any]
 
 
 class Check(BaseModel, frozen=True, extra="forbid"):
-    """Decodes each image once: its width, height and colour mode as stored, or why there is none."""
+    """Decodes each image once, all the way to RGB: its size and colour mode as stored, or why there is none."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def load(self, worker: Worker) -> Callable[[Sequence[Address]], list[Seen | Failed]]:
         pixels, threads = worker.pixels, ThreadPoolExecutor(worker.processes)
@@ -29,6 +29,7 @@ def look(pixels: Pixels, address: Address) -> Seen | Failed:
     """What one image is like; too many pixels are refused before they are decoded."""
     try:
         image = pixels.stored(address)
-    except (BadData, OSError) as error:
+        to_rgb(image, address.place)
+    except (BadData, *UNREADABLE) as error:
         return Failed(address.digest, str(error))
     return {"width": image.width, "height": image.height, "mode": image.mode}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from counterfactory.data.images import subfolders
+from counterfactory.data.images import lies_in, subfolders
 from counterfactory.data.labelled import Labelled, collect, nothing_left
 from counterfactory.data.problems import below, listed, printable, problem
 from counterfactory.data.splits import split_name
@@ -98,11 +98,14 @@ def _labelled(
     folder = _image_folder(content["images"], root, file)
     rows: list[Labelled] = []
     missing: list[str] = []
+    outside: list[str] = []
     bare: list[str] = []
     for image in content["images"]:
         path = folder / image["file_name"]
         largest = _largest(objects.get(image["id"], []))
-        if not path.is_file():
+        if not lies_in(path, root):
+            outside.append(image["file_name"])
+        elif not path.is_file():
             missing.append(image["file_name"])
         elif largest is None:
             bare.append(below(path, root))
@@ -110,7 +113,8 @@ def _labelled(
             label = categories[largest["category_id"]]
             rows.append(Labelled(path=path, label=label, split=_split(file, root), mask=_mask(largest, image)))
     said = f"in {listed([file.name])}, but no such file; skipped"
-    return rows, [*problem(missing, said), *problem(bare, "an image without objects; skipped")]
+    problems = (*problem(missing, said), *problem(outside, "outside of the folder that was given; skipped"))
+    return rows, [*problems, *problem(bare, "an image without objects; skipped")]
 
 
 def _split(file: Path, root: Path) -> str:

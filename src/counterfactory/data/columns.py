@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from counterfactory.data.images import lies_in
 from counterfactory.data.labelled import nothing_left
 from counterfactory.data.labels import absent_classes, at_least_two, class_order
 from counterfactory.data.places import image_bytes
@@ -131,7 +132,9 @@ def _rows(part: Part, wrong: dict[str, list[str]]) -> Iterator[Found]:
         for index, (image, mask, row) in enumerate(zip(images, masks, plain, strict=True), start):
             label = row if columns.card else _said(row, columns)
             if image is None:
-                wrong.setdefault("no image in this row; skipped", []).append(f"{part.path.name} row {index}")
+                wrong.setdefault("no image in this row, nor in the table's folder; skipped", []).append(
+                    f"{part.path.name} row {index}"
+                )
             elif columns.card is None and label["label"] is None:
                 wrong.setdefault("no label in this row; skipped", []).append(f"{part.path.name} row {index}")
             else:
@@ -162,7 +165,9 @@ def _addresses(part: Part, table: pa.Table, column: str, start: int) -> list[Add
 def _beside(table: Path, said: Any) -> Address | None:
     name = said.get("path") if isinstance(said, dict) else None
     path = table.parent / name if name else None
-    return Address(digest(path.read_bytes()), f"file:{path}") if path and path.is_file() else None
+    if path is None or not lies_in(path, table.parent) or not path.is_file():
+        return None
+    return Address(digest(path.read_bytes()), f"file:{path}")
 
 
 def _said(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
@@ -215,7 +220,10 @@ def _ours(found: Found, card: Card, numbers: Mapping[str, int]) -> Sample:
     """A sample from an exported row, which is a published one but for the number in place of its label."""
     image, mask, row = found
     label = card.classes[row["label"]] if row["label"] >= 0 else None
-    return sample_of({**row, "label": label}, image, mask, numbers, is_ours=True)
+    try:
+        return sample_of({**row, "label": label}, image, mask, numbers, is_ours=True)
+    except (ValueError, TypeError) as error:
+        raise BadData(f"{printable(image.place)}: {error}.") from error
 
 
 def _foreign(found: Found, card: Card, numbers: Mapping[str, int]) -> Sample:

@@ -51,6 +51,11 @@ def subfolders(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names, key=natural)]
 
 
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path leads into a folder by its own words; a link in there may point anywhere."""
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
+
+
 def addresses(paths: Sequence[Path], root: Path) -> tuple[dict[Path, Address], tuple[Problem, ...]]:
     """The address of every file that looks like an image, and what is wrong with the others.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from counterfactory.data.images import addresses, images_below, subfolders
+from counterfactory.data.images import addresses, images_below, lies_in, subfolders
 from counterfactory.data.labelled import nothing_left
 from counterfactory.data.labels import absent_classes, at_least_two
 from counterfactory.data.problems import below, printable, problem
@@ -60,7 +60,7 @@ def read(path: Path) -> Collection:
     """Every row whose image is there, in the order of the rows."""
     published = _card(path)
     records, problems = _records(path, published is not None)
-    masks = [record.mask for record in records if record.mask and record.mask.is_file()]
+    masks = [mask for record in records if (mask := record.mask) and lies_in(mask, path) and mask.is_file()]
     found, wrong = addresses(list(dict.fromkeys([*(record.path for record in records), *masks])), path)
     problems = [*problems, *wrong, *_unlisted(path, records)]
     records = [record for record in records if record.path in found]
@@ -113,6 +113,11 @@ def _records(path: Path, is_ours: bool) -> tuple[list[Record], list[Problem]]:
         problems += wrong
         split = name if is_ours or name is None else split_name(name) or name
         records += [_record(file, split, row, number) for number, row in enumerate(rows, 1)]
+    outside = (
+        str(file) for record in records for file in (record.path, record.mask) if file and not lies_in(file, path)
+    )
+    problems += problem(outside, "outside of the folder that was given; not read")
+    records = [record for record in records if lies_in(record.path, path)]
     missing = (below(record.path, path) for record in records if not record.path.is_file())
     problems += problem(missing, "in the metadata, but no such file; row skipped")
     lost = (below(record.mask, path) for record in records if record.mask and not record.mask.is_file())

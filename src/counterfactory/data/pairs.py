@@ -13,6 +13,7 @@ from counterfactory.data.labelled import nothing_left
 from counterfactory.data.problems import below, printable, problem
 from counterfactory.data.segments import segment_classes
 from counterfactory.data.splits import parted, split_name
+from counterfactory.pixels import UNREADABLE, orientation
 from counterfactory.types import Collection, Dataset, Problem, Sample
 
 IMAGES = {"images", "image", "imgs", "img", "jpegimages"}
@@ -20,7 +21,6 @@ MASKS = {"masks", "mask", "labels", "label", "annotations", "segmentations", "se
 MASK_STEM = re.compile(r"[-_](mask|seg|segmentation|label|labels)$", re.IGNORECASE)
 LOSSY = (".jpg", ".jpeg")
 TURNED = 5  # EXIF orientations from here on swap width and height
-ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,6 @@ def _size(file: Path) -> tuple[int, int] | None:
     try:
         with Image.open(file) as image:
             width, height = image.size
-            return (height, width) if image.getexif().get(ORIENTATION, 1) >= TURNED else (width, height)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return (height, width) if orientation(image) >= TURNED else (width, height)
+    except UNREADABLE:
         return None

@@ -5,6 +5,8 @@ import json
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -17,9 +19,10 @@ from PIL import Image, ImageDraw
 from pyarrow import parquet
 
 from counterfactory.errors import BadData
-from counterfactory.pixels import Place
+from counterfactory.pixels import MAX_PIXELS, Place
 
 KEPT_BYTES = 512 * 2**20  # of decompressed row groups in each process
+SHOWN = 120  # characters of a mask that cannot be drawn
 CHARACTER_BITS = 5  # of a run length in each character of COCO's compressed text
 
 
@@ -124,24 +127,42 @@ def _read_planes(rest: str) -> Image.Image:
 
 
 def _read_polygons(rest: str) -> Image.Image:
-    said = json.loads(rest)
-    height, width = said["size"]
-    mask = Image.new("L", (width, height))
-    for polygon in said["polygons"]:
-        ImageDraw.Draw(mask).polygon(polygon, fill=255)
+    with _drawing(rest):
+        said = json.loads(rest)
+        mask = Image.new("L", _size(said))
+        for polygon in said["polygons"]:
+            ImageDraw.Draw(mask).polygon(polygon, fill=255)
     return mask
 
 
 def _read_rle(rest: str) -> Image.Image:
-    said = json.loads(rest)
+    with _drawing(rest):
+        said = json.loads(rest)
+        width, height = _size(said)
+        counts = said["counts"]
+        runs = run_lengths(counts) if isinstance(counts, str) else counts
+        if sum(runs) != height * width:
+            raise BadData(f"A mask of {width} x {height} has runs for {sum(runs)} pixels; its file is damaged.")
+        values = np.zeros(len(runs), np.uint8)
+        values[1::2] = 255
+        return Image.fromarray(np.repeat(values, runs).reshape((height, width), order="F"))
+
+
+@contextmanager
+def _drawing(rest: str) -> Iterator[None]:
+    """Numbers of the wrong kind or count become one sentence."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        raise BadData(f"{rest[:SHOWN]!r}: no mask can be drawn from this ({error}); mend the annotations.") from error
+
+
+def _size(said: Any) -> tuple[int, int]:
+    """Width and height, before anything of this size is made."""
     height, width = said["size"]
-    counts = said["counts"]
-    runs = run_lengths(counts) if isinstance(counts, str) else counts
-    if sum(runs) != height * width:
-        raise BadData(f"A mask of {width} x {height} has runs for {sum(runs)} pixels; its file is damaged.")
-    values = np.zeros(len(runs), np.uint8)
-    values[1::2] = 255
-    return Image.fromarray(np.repeat(values, runs).reshape((height, width), order="F"))
+    if not 0 < height * width <= MAX_PIXELS:
+        raise BadData(f"A mask of {width} x {height} pixels cannot be drawn; expected 1 to 89 million.")
+    return width, height
 
 
 def run_lengths(text: str) -> list[int]:

@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ Row = Mapping[str, Any]
 
 VECTORS = ("soft_label", "labels")
 ORIGIN = ("source", "prompt", "seed", "model", "changed")
+DIGESTS = ("digest", "mask_digest")
 MASK = ("mask", "mask_file_name")
+EXACT = 1e-6  # a sum this near to 1 is one; shares rounded to a few digits are brought there
 KNOWN = {*VECTORS, *MASK, *LABEL, "weight", "caption", "scores", "attributes", "file_name", "split"}
 
 
@@ -77,9 +81,9 @@ def sample_of(row: Row, image: Address, mask: Address | None, numbers: Mapping[s
     """The sample of a row; a `ValueError` says what is wrong with it."""
     caption = row.get("caption") or row.get("text")
     return Sample(
-        image=image,
+        image=_known_as(row.get("digest"), image) if is_ours else image,
         target=target_of(row, numbers),
-        mask=mask,
+        mask=_known_as(row.get("mask_digest"), mask) if is_ours and mask else mask,
         caption=str(caption) if caption else None,
         attributes=_attributes(row, is_ours),
         origin=_origin(row) if is_ours else None,
@@ -152,11 +156,10 @@ def _distribution(values: Sequence[Any], length: int) -> Target:
     if len(values) != length:
         raise ValueError(f"soft_label has {len(values)} numbers for {length} classes")
     numbers = tuple(float(value) for value in values)
-    if min(numbers) < 0 or not abs(sum(numbers) - 1) < 0.01:
-        raise ValueError(
-            f"soft_label is no distribution: it should hold numbers from 0 up that sum to 1, not {sum(numbers)}"
-        )
-    return numbers
+    total = sum(numbers)
+    if min(numbers) < 0 or not abs(total - 1) < 0.01:
+        raise ValueError(f"soft_label is no distribution: it should hold numbers from 0 up that sum to 1, not {total}")
+    return numbers if abs(total - 1) < EXACT else tuple(value / total for value in numbers)
 
 
 def _marks(values: Sequence[Any], length: int) -> Target:
@@ -165,6 +168,15 @@ def _marks(values: Sequence[Any], length: int) -> Target:
     if not all(value in (0, 1, None) for value in values):
         raise ValueError("labels may hold 0, 1 and null only")
     return tuple(None if value is None else int(value) for value in values)
+
+
+def _known_as(digest: Any, address: Address) -> Address:
+    """The address under the digest that an image had before it was written as a file."""
+    if not digest:
+        return address
+    if not re.fullmatch("[0-9a-f]{32}", str(digest)):
+        raise ValueError(f"digest {digest!r} is none; it should be 32 of the digits 0 to f")
+    return replace(address, digest=str(digest))
 
 
 def _origin(row: Row) -> Origin | None:
@@ -183,7 +195,7 @@ def _origin(row: Row) -> Origin | None:
 def _attributes(row: Row, is_ours: bool) -> dict[str, Plain]:
     """What the row lists as attributes, and every other column of plain values."""
     taken = (KNOWN - {*LABEL}) | {"label_name", file_column(row), column(row, LABEL)}
-    taken |= {*ORIGIN} if is_ours else set()
+    taken |= {*ORIGIN, *DIGESTS} if is_ours else set()
     taken |= set() if row.get("caption") else {"text"}
     others = {name: value for name, value in row.items() if name not in taken}
     listed = structure(row.get("attributes")) or {}

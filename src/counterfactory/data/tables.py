@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from counterfactory.data.images import images_below
+from counterfactory.data.images import images_below, lies_in
 from counterfactory.data.labelled import Labelled, collect, nothing_left
 from counterfactory.data.problems import below, problem
 from counterfactory.data.rows import LABEL, PATH, SPLIT, Rows, column, read_header, read_rows
@@ -20,14 +20,14 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Collection:
-    """Every row whose file is there; paths are relative to the table."""
+    """Every row whose file is there; paths are relative to the table, and only one given itself may name any."""
     folder = path if path.is_dir() else path.parent
     images = images_below(folder)
     rows: list[Labelled] = []
     problems: list[Problem] = []
     for table in _tables(path):
         content = read_rows(table)
-        some, wrong = _labelled(content, table, images)
+        some, wrong = _labelled(content, table, images, is_given=table == path)
         rows += some
         problems += (*content.problems, *wrong)
     listed_files = {row.path for row in rows}
@@ -53,7 +53,9 @@ def _has_labels(file: Path) -> bool:
     return column(header, PATH) is not None and column(header, LABEL) is not None
 
 
-def _labelled(content: Rows, table: Path, images: Sequence[Path]) -> tuple[list[Labelled], list[Problem]]:
+def _labelled(
+    content: Rows, table: Path, images: Sequence[Path], is_given: bool
+) -> tuple[list[Labelled], list[Problem]]:
     """The rows that have a file and a label, and what is wrong with the others."""
     path, label, split = (column(content.columns, names) for names in (PATH, LABEL, SPLIT))
     assert path is not None
@@ -66,12 +68,17 @@ def _labelled(content: Rows, table: Path, images: Sequence[Path]) -> tuple[list[
         name = row[label].strip()
         if file is None:
             wrong.setdefault("in the table, but no such file; row skipped", []).append(row[path])
+        elif not is_given and not lies_in(file, table.parent):
+            what = "outside of the folder; skipped (give the table itself to have it read)"
+            wrong.setdefault(what, []).append(row[path])
         elif not name:
             wrong.setdefault("a row without a label; skipped", []).append(row[path])
         elif file in rows and rows[file].label != name:
             wrong.setdefault("in the table with two labels; the first is kept", []).append(row[path])
-        elif file not in rows:
-            rows[file] = Labelled(path=file, label=name, split=_split(row, split, table))
+        elif file in rows and rows[file].split != _split(row, split, table):
+            wrong.setdefault("in the table for two splits; the first is kept", []).append(row[path])
+        else:
+            rows.setdefault(file, Labelled(path=file, label=name, split=_split(row, split, table)))
     return list(rows.values()), [said for what, names in wrong.items() for said in problem(names, what)]
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from counterfactory.data.columns import OURS
+from counterfactory.data.images import lies_in
 from counterfactory.data.splits import parted
 from counterfactory.errors import BadConfig, BadData, writing
 from counterfactory.publish import CARD, ROWS, Card, read_card
@@ -61,7 +62,11 @@ def _splits(folder: Path) -> Sequence[Path]:
 
 def _rows(split: Path) -> Iterator[Row]:
     with (split / ROWS).open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+        for row in map(json.loads, lines):
+            for name in filter(None, map(row.get, PICTURES)):
+                if not lies_in(split / name, split):
+                    raise BadData(f"{split / ROWS} names {name!r}, which lies outside of its folder; publish it again.")
+            yield row
 
 
 def _image_folder(splits: Sequence[Path], out: Path, _card: Card) -> None:

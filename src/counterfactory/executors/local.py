@@ -25,10 +25,11 @@ class LocalExecutor:
     def map(self, step: Step[Any, Any], batches: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
         """One list of results or `Failed` for each batch, in order."""
         for batch in batches:
-            yield apply_halving(self._ready(step), batch, self._shape())
+            yield apply_halving(self._ready(step), batch, self._shape(step))
 
-    def _shape(self) -> int | None:
-        return self.worker.batch_size if self.worker.deterministic else None
+    def _shape(self, step: Step[Any, Any]) -> int | None:
+        """To what size batches are padded; a step whose items are large and stand alone says `pads = False`."""
+        return self.worker.batch_size if self.worker.deterministic and getattr(step, "pads", True) else None
 
     def _ready(self, step: Step[Any, Any]) -> Apply:
         name = key(step)

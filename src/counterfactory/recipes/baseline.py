@@ -4,14 +4,16 @@ from dataclasses import replace
 from itertools import product
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from counterfactory.classify.train import Augmentation, ClassifierTrainer
+from counterfactory.recipes.job import distinct
 from counterfactory.recipes.pictures import shots_gallery
+from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.reports import several_methods
 from counterfactory.recipes.trials import Trial, answers, few_shot, measuring_splits
 from counterfactory.run import Run
-from counterfactory.types import Collection, Dataset, Report
+from counterfactory.types import Collection, Report
 
 ALL: tuple[Augmentation, ...] = ("none", "standard", "randaugment", "trivialaugment", "cutmix", "mixup")
 
@@ -23,10 +25,10 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper")
 
     shots: Annotated[int, Field(ge=1)] | None = Field(default=4, description="training images a class; null for all")
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = Field(
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(distinct)] = Field(
         default=(0, 1, 2, 3, 4), description="repetitions: each chooses its own images and trains its own networks"
     )
-    augmentations: Annotated[tuple[Augmentation, ...], Field(min_length=1)] = Field(
+    augmentations: Annotated[tuple[Augmentation, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
         default=ALL, description="what is compared; gains are told over the first"
     )
     classifier: ClassifierTrainer = Field(default=ClassifierTrainer(), description="how each network is trained")
@@ -48,31 +50,34 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
 
     def run(self, run: Run, data: Collection) -> Report:
         """Choose images, train under each augmentation, then open the test splits once."""
+        data = measurable(data)
+        tests, order = measuring_splits(data), list(product(self.augmentations, self.seeds))
         choices = {seed: few_shot(data, self.shots, seed) for seed in self.seeds}
-        trained = {
-            (augmentation, seed): run.fit(
-                self.classifier.model_copy(update={"augment": augmentation, "seed": seed}), **choices[seed]
-            )
-            for seed, augmentation in product(self.seeds, self.augmentations)
-        }
-        tests = measuring_splits(data)
+        trainers = [self.classifier.with_(augment=augmentation, seed=seed) for augmentation, seed in order]
+        trained = [run.fit(trainer, **choices[trainer.seed]) for trainer in trainers]
         trials = [
-            Trial(method=augmentation, seed=seed, task=data.task, classifier=trained[augmentation, seed],
-                  answers=answers(run, trained[augmentation, seed], tests))
-            for augmentation, seed in product(self.augmentations, self.seeds)
-        ]  # fmt: skip
+            Trial(
+                method=augmentation,
+                seed=seed,
+                task=data.task,
+                classifier=artifact,
+                answers=answers(run, artifact, tests),
+            )
+            for (augmentation, seed), artifact in zip(order, trained, strict=True)
+        ]
         first = choices[self.seeds[0]]
         run.publish(first)
-        report = several_methods(f"Classic augmentation of {data.name}", trials, data, [self._how(data, first)])
+        report = several_methods(f"Classic augmentation of {data.name}", trials, data, [self._how(data, trials)])
         shown = shots_gallery(first["train"], f"Training images of seed {self.seeds[0]}")
         return replace(report, galleries=(*report.galleries, shown))
 
-    def _how(self, data: Collection, first: dict[str, Dataset]) -> str:
-        many = f"{self.shots} images a class" if self.shots else f"all {len(first['train'])} training images"
+    def _how(self, data: Collection, trials: list[Trial]) -> str:
+        many = f"{self.shots} images a class" if self.shots else "all training images"
+        asked = trials[0].classifier.numbers.get("validation_images")
         held = "" if "validation" in data.splits else ", held out of the training images that were not chosen"
-        kept = f"the best state was kept by {len(first['validation'])} validation images{held}"
-        validation = kept if "validation" in first else "no images were left for validation: the last state counts"
+        validation = "no images were left for validation, so that the last state of each training counts"
         return (
-            f"Trained on {many}, {len(self.seeds)} seeds; {validation}; "
+            f"Trained on {many}, {len(self.seeds)} seeds; "
+            f"{f'the best state was kept by {asked} validation images{held}' if asked else validation}; "
             "the test splits were opened once, after all training."
         )

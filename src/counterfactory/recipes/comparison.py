@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from counterfactory.metrics.classification import accuracy, measure, measure_labels
 from counterfactory.metrics.statistics import mean_interval, paired_difference, within
@@ -88,16 +89,31 @@ def tag_table(trials: Sequence[Trial], dataset: Dataset, attribute: str) -> Tabl
 
 
 def verdicts(trials: Sequence[Trial], splits: Sequence[str], reference: str) -> tuple[str, ...]:
-    """The findings in words: which is best, and whether that is more than chance."""
-    sentences = []
-    for split in splits:
-        found = accuracies(trials, split)
-        best = max(found, key=lambda method: sum(found[method]))
-        gain = paired_difference(found[best], found[reference])
-        sentences.append(
-            f"On {split}, {best} is best with {shown(percent(found[best]))} %{_over(best, reference, gain)}."
-        )
-    return tuple(sentences)
+    """The findings in words: what the method that validation chose is worth, and whether that is more than chance.
+
+    The choice is not made on the test splits: the best of six by luck would look like a finding.
+    """
+    chosen = chosen_method(trials)
+    return tuple(_verdict(accuracies(trials, split), split, chosen, reference) for split in splits)
+
+
+def chosen_method(trials: Sequence[Trial]) -> str:
+    """The method with the best mean accuracy on validation; the last one tried where there was none."""
+    found: dict[str, list[float]] = {}
+    for trial in trials:
+        found.setdefault(trial.method, []).append(trial.classifier.numbers.get("validation_accuracy", 0.0))
+    return max(reversed(found), key=lambda method: fmean(found[method]))
+
+
+def _verdict(found: Mapping[str, Sequence[float]], split: str, chosen: str, reference: str) -> str:
+    reached = f"On {split}, {chosen} (best on validation) reaches {shown(percent(found[chosen]))} %"
+    if chosen == reference:
+        return f"{reached}; no other method did better on validation."
+    gain = paired_difference(found[chosen], found[reference])
+    if gain.low is None or gain.high is None:
+        return f"{reached}, {gain.mean:+.1f} points over {reference} (one seed: no interval)."
+    sure = "more than chance" if gain.low > 0 else "less than nothing" if gain.high < 0 else "which may be chance"
+    return f"{reached}, {gain.mean:+.1f} points [{gain.low:.1f}, {gain.high:.1f}] over {reference}, {sure}."
 
 
 def percent(values: Sequence[float]) -> Interval:
@@ -113,20 +129,12 @@ def shown(value: Interval) -> str:
 
 
 def best_on_validation(trials: Sequence[Trial]) -> Trial:
-    """The trial that did best where choices are made; the test splits are not looked at."""
-    return max(trials, key=lambda trial: trial.classifier.numbers.get("validation_accuracy") or 0.0)
+    """The trial to look at more closely: of the chosen method, the one that did best where choices are made."""
+    chosen = [trial for trial in trials if trial.method == chosen_method(trials)]
+    return max(chosen, key=lambda trial: trial.classifier.numbers.get("validation_accuracy", 0.0))
 
 
 def tags_of(collection: Collection) -> list[Dataset]:
     """The test splits whose images say what is unusual about them."""
     tests = (data for name, data in collection.splits.items() if name.startswith("test"))
     return [data for data in tests if len({sample.attributes.get("unusual") for sample in data.samples}) > 1]
-
-
-def _over(best: str, reference: str, gain: Interval) -> str:
-    if best == reference:
-        return "; no other method does better"
-    if gain.low is None:
-        return f", {gain.mean:+.1f} points over {reference} (one seed: no interval)"
-    sure = "more than chance" if gain.low > 0 else "which may be chance"
-    return f", {gain.mean:+.1f} points [{gain.low:.1f}, {gain.high:.1f}] over {reference}, {sure}"

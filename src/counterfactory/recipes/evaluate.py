@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from counterfactory.errors import BadConfig
 from counterfactory.names import ModelName
+from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.reports import one_classifier
 from counterfactory.recipes.trials import Trial, answers, measuring_splits
 from counterfactory.run import Run
@@ -29,7 +30,7 @@ class Evaluate(BaseModel, frozen=True, extra="forbid"):
         """Ask the classifier once about every image of every test split."""
         if self.model is None:
             raise BadConfig("No model given; expected a model folder or a hub id.")
-        tests = measuring_splits(data)
+        tests = measuring_splits(measurable(data))
         named = Artifact(kind="classifier", key=self.model)
         said = answers(run, self.model, tests)
         trial = Trial(method=self.model, seed=0, task=data.task, classifier=named, answers=said)

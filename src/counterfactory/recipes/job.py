@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from counterfactory import plugins
-from counterfactory.config import overlay, parse_sets, read_file, resolve
+from counterfactory.config import parse_sets, read_file, resolve
 from counterfactory.errors import BadConfig
 from counterfactory.worker import DEVICES, DType
 
@@ -34,19 +34,32 @@ MACHINE = {"device", "batch_size", "max_failures"}  # fields that change no resu
 
 def build(given: Mapping[str, Any], file: Path | None, sets: Sequence[str], seed: int | None) -> tuple[Job, BaseModel]:
     """A job and its recipe from the command line, over a file, over a preset."""
-    in_file = read_file(file) if file else {}
-    fields = overlay(overlay(in_file, parse_sets(sets)), {k: v for k, v in given.items() if v is not None})
-    if file and in_file.get("job", fields["job"]) != given["job"]:
+    in_file = _settings(read_file(file)) if file else {}
+    if in_file.get("job", given["job"]) != given["job"]:
         raise BadConfig(f"{file} is for the job {in_file['job']!r}; the command is {given['job']!r}.")
-    ours = {name: fields.pop(name) for name in list(fields) if name in Job.model_fields}
+    layers = [in_file, parse_sets(sets), {name: value for name, value in given.items() if value is not None}]
+    ours = {name: value for layer in layers for name, value in layer.items() if name in Job.model_fields}
     ours["data"] = [ours["data"]] if isinstance(ours.get("data"), str) else ours.get("data", [])
     ours.setdefault("recipe", plugins.default_recipe(given["job"]))
     job = resolve(Job(job=given["job"], recipe=ours["recipe"]), ours)
     if not job.data:
         raise BadConfig("No data given; expected a folder, a file or `diorama:`.")
-    recipe_class = plugins.load_recipe(job.job, job.recipe)
-    recipe = resolve(plugins.preset(recipe_class, job.preset), fields)
+    its = [{name: value for name, value in layer.items() if name not in Job.model_fields} for layer in layers]
+    recipe = resolve(plugins.preset(plugins.load_recipe(job.job, job.recipe), job.preset), *its)
     return job, recipe if seed is None else seeded(recipe, seed)
+
+
+def _settings(said: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a file: its own, or those that a run's record keeps."""
+    kept = said.get("config")
+    return kept if isinstance(kept, dict) and "format" in said else said
+
+
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A repetition that is no repetition would narrow the intervals for nothing."""
+    if len(set(values)) < len(values):
+        raise ValueError(f"each value may stand only once in {', '.join(map(str, values))}")
+    return values
 
 
 def seeded(recipe: BaseModel, seed: int) -> BaseModel:
@@ -58,6 +71,15 @@ def seeded(recipe: BaseModel, seed: int) -> BaseModel:
 def resolved(job: Job, recipe: BaseModel) -> dict[str, Any]:
     """All settings in one flat mapping, as `--config` takes them."""
     return {**job.model_dump(mode="json"), **recipe.model_dump(mode="json")}
+
+
+def schemas(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The JSON Schema of configuration files for some recipes."""
+    found = [schema(job, recipe) for job, recipe in pairs]
+    if len(found) == 1:
+        return found[0]
+    definitions = {name: said for one in found for name, said in one.pop("$defs").items()}
+    return {"$schema": found[0]["$schema"], "oneOf": found, "$defs": definitions}
 
 
 def schema(job: str, recipe: str) -> dict[str, Any]:

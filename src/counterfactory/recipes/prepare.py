@@ -24,6 +24,18 @@ def usable(run: Run, collection: Collection) -> Collection:
     return replace(collection, splits=splits)
 
 
+def measurable(collection: Collection) -> Collection:
+    """With a split to measure on: where the data have none for tests, their validation images are that.
+
+    So ImageNet is distributed; whatever is chosen, is then chosen on images held out of training.
+    """
+    splits = dict(collection.splits)
+    if any(name.startswith("test") for name in splits) or "validation" not in splits:
+        return collection
+    splits["test"] = replace(splits.pop("validation"), split="test")
+    return replace(collection, splits=splits)
+
+
 def _addresses(dataset: Dataset) -> list[Address]:
     """Every image and mask that may be broken: what is computed from a formula cannot."""
     every = [address for sample in dataset.samples for address in (sample.image, sample.mask) if address]

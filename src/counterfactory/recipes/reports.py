@@ -77,5 +77,12 @@ def class_table(trial: Trial, tests: Sequence[Dataset]) -> Table:
     return Table(title="By class", columns=("class", *[data.split for data in tests]), rows=rows, note="Accuracy in %.")
 
 
+def _rounded(value: float) -> float | None:
+    """Not a number is no number: what cannot be measured is left empty."""
+    return None if np.isnan(value) else round(value, 4)
+
+
 def _percent(name: str, value: float | None) -> float | None:
-    return value if value is None or name == "nll" else 100 * value
+    if value is None or np.isnan(value):
+        return None
+    return value if name == "nll" else 100 * value

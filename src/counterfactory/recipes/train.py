@@ -20,10 +20,8 @@ class Train(BaseModel, frozen=True, extra="forbid"):
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default")
 
     shots: Annotated[int, Field(ge=1)] | None = Field(default=None, description="images a class; null for all")
-    seed: int = Field(default=0, description="of the choice of images and of the training")
-    classifier: ClassifierTrainer = Field(
-        default=ClassifierTrainer(epochs=20), description="how the network is trained"
-    )
+    seed: int = Field(default=0, ge=0, description="of the choice of images and of the training")
+    classifier: ClassifierTrainer = Field(default=ClassifierTrainer(), description="how the network is trained")
 
     @classmethod
     def tiny(cls) -> "Train":
@@ -32,13 +30,13 @@ class Train(BaseModel, frozen=True, extra="forbid"):
 
     @classmethod
     def default(cls) -> "Train":
-        """Twenty passes over the data, the best state on validation kept."""
+        """Forty passes over the data, at most 3,000 steps; the best state on validation kept."""
         return cls()
 
     def run(self, run: Run, data: Collection) -> Report:
         """Train, keep the model where a person finds it, and measure what test splits there are."""
         chosen = few_shot(data, self.shots, self.seed)
-        classifier = run.fit(self.classifier.model_copy(update={"seed": self.seed}), **chosen)
+        classifier = run.fit(self.classifier.with_(seed=self.seed), **chosen)
         model = _kept(run, classifier)
         tests = {name: split for name, split in data.splits.items() if name.startswith("test")}
         said = answers(run, classifier, tests) if tests else {}
@@ -50,9 +48,13 @@ class Train(BaseModel, frozen=True, extra="forbid"):
 
 def _kept(run: Run, classifier: Artifact) -> str:
     """The model's own folder in the run: it stays when the workspace is pruned."""
-    folder = run.folder / "model"
+    folder, fresh, old = (run.folder / name for name in ("model", ".model.part", ".model.old"))
     with writing(folder):
-        shutil.copytree(
-            run.worker.artifact(classifier), folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock")
-        )
+        for left in (fresh, old):  # by a kill
+            shutil.rmtree(left, ignore_errors=True)
+        shutil.copytree(run.worker.artifact(classifier), fresh, ignore=shutil.ignore_patterns(".lock"))
+        if folder.exists():
+            folder.replace(old)
+        fresh.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
     return str(folder)

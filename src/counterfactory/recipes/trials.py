@@ -1,14 +1,14 @@
 """One trial: a classifier trained in one way from one choice of images, and what every test split says of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from counterfactory.classify.predict import Evaluate
-from counterfactory.data.choose import hold_out, shots
+from counterfactory.data.choose import hold_out, shots, unrelated
 from counterfactory.errors import BadData
 from counterfactory.run import Run
-from counterfactory.types import Artifact, Collection, Dataset, Task
+from counterfactory.types import Artifact, Collection, Dataset, Failed, Task
 
 HELD_OUT = 20  # images a class for validation, where the data have no such split
 
@@ -32,18 +32,10 @@ def few_shot(collection: Collection, per_class: int | None, seed: int) -> dict[s
         return {"train": train, "validation": collection.splits["validation"]}
     if per_class is None:
         validation = hold_out(whole, HELD_OUT, seed, without=Dataset(samples=(), classes=whole.classes))
-        held = {sample.image.digest for sample in validation.samples}
-        kept = [i for i, sample in enumerate(whole.samples) if sample.image.digest not in held]
-        train = part(whole, kept)
+        train = unrelated(whole, validation)
     else:
         validation = hold_out(whole, HELD_OUT, seed, without=train)
     return {"train": train, "validation": validation} if validation.samples else {"train": train}
-
-
-def part(dataset: Dataset, rows: list[int]) -> Dataset:
-    """Some rows of a data set."""
-    weights = dataset.weights and tuple(dataset.weights[i] for i in rows)
-    return replace(dataset, samples=tuple(dataset.samples[i] for i in rows), weights=weights)
 
 
 def training_split(collection: Collection) -> Dataset:
@@ -72,6 +64,9 @@ def measuring_splits(collection: Collection) -> dict[str, Dataset]:
 def answers(run: Run, classifier: Artifact | str, splits: Mapping[str, Dataset]) -> dict[str, Any]:
     """What a classifier says of each split; remembered, as every result."""
     found = run.map(Evaluate(classifier=classifier), list(splits.values()))
+    for split, answer in zip(splits, found, strict=True):
+        if isinstance(answer, Failed):
+            raise BadData(f"The split {split!r} cannot be measured: {answer.reason}")
     return dict(zip(splits, found, strict=True))
 
 

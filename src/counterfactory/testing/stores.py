@@ -64,3 +64,16 @@ class StoreContract:
         assert first.done([one, two]) == second.done([one, two]) == {one, two}
         first.close()
         second.close()
+
+    def test_what_is_forgotten_is_gone_and_the_rest_stays(self, tmp_path: Path) -> None:
+        one, two, three = self.names(3)
+        store = self.store(tmp_path)
+        step = store.step("Step", "said")
+        store.commit(step, {one: "1", two: "2"}, [Failure(three.hex(), "", "item", "too dark")])
+        assert sorted(store.unnamed({one})) == sorted([two, three])
+        assert list(store.values({one, three})) == ["1"]
+        store.forget([two, three])
+        store.shrink()
+        assert store.done([one, two]) == {one}
+        assert store.failures() == []
+        store.close()
