@@ -1,0 +1,65 @@
+"""A data set in an autoencoder's latents, computed once and kept on disk."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterfactory.diffusion.arrays import array_path, kept_pictures, kept_rows
+from counterfactory.keys import dataset_key
+from counterfactory.names import identity, model_folder
+from counterfactory.types import Dataset
+from counterfactory.worker import Worker
+
+BATCH = 64
+
+
+def kept_latents(worker: Worker, dataset: Dataset, autoencoder: str, size: int) -> Path:
+    """The array (N, channels, height, width) of a data set's latents in half precision, scaled to unit size."""
+    network = load_autoencoder(autoencoder, worker.device)
+    factor = 2 ** (len(network.config.block_out_channels) - 1)
+    shape = (len(dataset), network.config.latent_channels, size // factor, size // factor)
+    pictures = np.load(kept_pictures(worker, dataset, size), mmap_mode="r")
+
+    def rows(start: int, stop: int) -> np.ndarray:
+        x_BCHW = to_tensor(pictures[start:stop]).to(worker.device)
+        return encode(network, x_BCHW).cpu().numpy().astype(np.float16)
+
+    path = array_path(worker, "latents", dataset_key(dataset), identity(autoencoder), size)
+    return kept_rows(path, shape, np.float16, rows)
+
+
+def load_autoencoder(name: str, device: str) -> Any:
+    """An autoencoder of whichever kind the name stands for, for use and not for training."""
+    from diffusers import AutoModel
+
+    models: Any = AutoModel
+    network = models.from_pretrained(str(model_folder(name)), use_safetensors=True)
+    return network.float().to(device).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def encode(network: Any, x_BCHW: Tensor) -> Tensor:
+    """Latents as the denoising network sees them: the middle of what the encoder thinks possible, scaled."""
+    parts = [network.encode(x) for x in torch.split(x_BCHW, BATCH)]
+    z_BCHW = torch.cat([part.latents if hasattr(part, "latents") else part.latent_dist.mode() for part in parts])
+    scaled: Tensor = (z_BCHW - _shift(network)) * network.config.scaling_factor
+    return scaled
+
+
+@torch.no_grad()
+def decode(network: Any, z_BCHW: Tensor) -> Tensor:
+    """Pictures from -1 to 1 of scaled latents."""
+    parts = torch.split(z_BCHW / network.config.scaling_factor + _shift(network), BATCH)
+    return torch.cat([network.decode(part).sample for part in parts]).float().clamp(-1, 1)
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """Pictures (B, H, W, 3) of 8 bits as a tensor (B, 3, H, W) from -1 to 1."""
+    return torch.tensor(pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+
+
+def _shift(network: Any) -> float:
+    return getattr(network.config, "shift_factor", None) or 0.0

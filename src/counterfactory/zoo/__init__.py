@@ -1,0 +1,1 @@
+"""The project's own small models, and how they are trained from nothing."""
