@@ -82,7 +82,7 @@ def test_the_command_line_takes_a_run_without_a_record_but_none_of_another_works
 
 def test_a_workspace_that_is_a_file_is_told(tmp_path):
     (tmp_path / "runs").write_text("")
-    with pytest.raises(DiskTrouble, match="is a file and should be a folder"):
+    with pytest.raises(DiskTrouble, match="expected a folder"):
         prune(tmp_path / "runs", [], dry=True)
 
 

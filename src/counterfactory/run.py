@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, overload
 from filelock import FileLock, Timeout
 
 from counterfactory import codec, keys
-from counterfactory.errors import DiskTrouble, RunBusy, TooManyFailures, writing
+from counterfactory.errors import RunBusy, TooManyFailures, writing
 from counterfactory.executors.local import LocalExecutor
 from counterfactory.publish import publish
 from counterfactory.store import Failure, Store
@@ -280,8 +280,6 @@ def locked(path: Path, advice: str = "Wait for it.", wait: float = AT_ONCE) -> I
             lock.acquire(timeout=wait)
     except Timeout:
         raise RunBusy(f"Another process is working in {path.parent}. {advice}") from None
-    except FileExistsError:
-        raise DiskTrouble(f"{path.parent} is a file and should be a folder; choose another --workspace.") from None
     try:
         yield
     finally:
