@@ -126,7 +126,7 @@ def test_the_json_line_holds_the_table_with_its_intervals(baseline):
 def test_a_name_that_stands_for_other_work_is_not_mixed_with_it(baseline, workspace, capsys):
     answer = call(capsys, "train", DATA, *QUICK, "--workspace", workspace, "--name", "base")
     assert answer.code == 2
-    assert "did augment baseline, not train train" in answer.err
+    assert "is there already, with another job" in answer.err
 
 
 def test_runs_are_listed(baseline, workspace, capsys):

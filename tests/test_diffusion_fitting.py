@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from counterfactory.diffusion.checkpoint import Progress
-from counterfactory.diffusion.clock import Clock
-from counterfactory.diffusion.fitting import STRETCH, Lesson, Site, rows_at, train
-from counterfactory.diffusion.schedule import Schedule
-from counterfactory.diffusion.team import Team, together
 from counterfactory.errors import BadConfig
+from counterfactory.training.checkpoint import Progress
+from counterfactory.training.clock import Clock
+from counterfactory.training.fitting import STRETCH, Lesson, Site, rows_at, train
+from counterfactory.training.schedule import Schedule
+from counterfactory.training.team import Team, together
 
 COURSE = Schedule(images=8 * STRETCH * 5, batch_size=8, learning_rate=0.05, rise=5)
 

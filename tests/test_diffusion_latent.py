@@ -11,14 +11,16 @@ from diffusers import AutoencoderTiny, StableDiffusionImg2ImgPipeline, StableDif
 from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from counterfactory.diffusion import arrays, autoencoder, latent
+from counterfactory.diffusion import autoencoder, latent
 from counterfactory.diffusion.drawing import Parts, draw, open_parts
-from counterfactory.diffusion.latents import kept_latents, load_autoencoder, to_tensor
-from counterfactory.diffusion.schedule import Schedule
-from counterfactory.diffusion.text import learn_tokenizer, save_tokenizer, tokens
+from counterfactory.diffusion.latents import kept_latents, load_autoencoder
 from counterfactory.diffusion.trainers import AutoencoderTrainer, LatentTrainer, Network
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.pixels import Pixels
+from counterfactory.training import arrays
+from counterfactory.training.pictures import to_tensor
+from counterfactory.training.schedule import Schedule
+from counterfactory.training.tokenizer import learn_tokenizer, save_tokenizer, tokens
 from counterfactory.types import Dataset, Request
 from counterfactory.worker import Worker
 from counterfactory.zoo.world import seen_scenes

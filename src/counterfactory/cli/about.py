@@ -4,11 +4,22 @@ from typing import Annotated
 
 import typer
 
-from counterfactory import plugins
+from counterfactory import __version__, plugins
 from counterfactory.cli.jobs import RUNS
 from counterfactory.cli.options import Json, Workspace
-from counterfactory.cli.output import columns, finish
+from counterfactory.cli.output import columns, finish, say
 from counterfactory.errors import unknown
+
+
+def version(
+    wanted: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Say which version this is, and end.")
+    ] = False,
+) -> None:
+    """What generative models can add to a labelled image set."""
+    if wanted:
+        say(f"counterfactory {__version__}")
+        raise typer.Exit
 
 
 def recipes(as_json: Json = False) -> None:

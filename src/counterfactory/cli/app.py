@@ -12,6 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.callback()(about.version)
 app.command()(jobs.demo)
 app.command(hidden=not recipe_names("augment"))(jobs.augment)
 app.command(hidden=len(recipe_names("augment")) < 2)(jobs.compare)

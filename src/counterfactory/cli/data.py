@@ -10,6 +10,7 @@ import typer
 from counterfactory.cli.jobs import RUNS
 from counterfactory.cli.options import Data, Json, Workspace
 from counterfactory.cli.output import columns, finish
+from counterfactory.errors import BadData
 
 if TYPE_CHECKING:
     from counterfactory.data.inspect import Inspection
@@ -39,6 +40,8 @@ def export(
     from counterfactory.data.write import export as write
 
     folder = existing_run(workspace, run)
+    if not (folder / "data").is_dir():
+        raise BadData(f"The run {folder.name} has no images to export: it published none, or has not come to its end.")
     written = write(folder / "data", out or folder / f"export-{format}", format)
     finish({"run": folder, "format": format, "out": written}, as_json, [f"Written: {written}"])
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from counterfactory import __version__, codec, keys
 from counterfactory.cli.output import as_rows, finish, first_table, note
 from counterfactory.config import to_yaml
-from counterfactory.errors import BadConfig, writing
+from counterfactory.errors import BadConfig, BadData, writing
 from counterfactory.recipes.job import MACHINE, Job, build, resolved
 from counterfactory.record import Record, read_record, write_record
 from counterfactory.types import Report
@@ -81,8 +81,11 @@ def write_page(folder: Path) -> Path:
     from counterfactory.pixels import Pixels
     from counterfactory.report.page import write
 
-    record = read_record(folder)
-    kept = codec.decode((folder / "report" / "report.json").read_text(encoding="utf-8"))
+    record, found = read_record(folder), folder / "report" / "report.json"
+    try:
+        kept = codec.decode(found.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadData(f"{found} is damaged ({error}); delete it and give the run's command again.") from None
     facts = {
         "run": record.name, "command": record.command, "version": record.version, "date": _readable(record.finished),
         "recipe": record.config["recipe"], "data": ", ".join(record.config["data"]), "seconds": record.seconds,
@@ -97,7 +100,7 @@ def _run(folder: Path, record: Record, job: Job, recipe: Any) -> tuple[Report, i
     from counterfactory.data.join import join
     from counterfactory.data.limit import limit
     from counterfactory.data.read import read
-    from counterfactory.recipes.prepare import usable
+    from counterfactory.recipes.prepare import leaks, usable
     from counterfactory.run import Run
     from counterfactory.worker import Worker, choose_device
 
@@ -113,17 +116,25 @@ def _run(folder: Path, record: Record, job: Job, recipe: Any) -> tuple[Report, i
         write_record(folder, record)
         for problem in collection.problems:
             note(f"{problem.where}: {problem.what}")
-        report = recipe.run(run, usable(run, collection))
+        collection = usable(run, collection)
+        warned = leaks(collection)
+        for sentence in warned:
+            note(sentence)
+        report = recipe.run(run, collection)
+        report = replace(report, summary=(*report.summary, *warned))
         failures = [{"key": f.key, "step": f.step, "item": f.item, "reason": f.reason} for f in run.failures()]
         _write(folder / "report" / "report.json", codec.encode({"report": report, "failures": failures}))
         return report, run.images, len(failures)
 
 
 def _same_work(folder: Path, before: Record, now: Record) -> None:
-    """A name stands for one kind of work: another job or recipe under it would mix two runs in one folder."""
-    was, wanted = (f"{r.job} {r.config.get('recipe')}" for r in (before, now))
-    if was != wanted:
-        raise BadConfig(f"The run {folder.name!r} is there already and did {was}, not {wanted}; choose another --name.")
+    """A name stands for one piece of work: other settings under it would write over what it found."""
+    changed = [name for name in before.config if name not in MACHINE and before.config[name] != now.config.get(name)]
+    if changed:
+        raise BadConfig(
+            f"The run {folder.name!r} is there already, with another {', '.join(changed)}; "
+            "choose another --name, or delete that run with `counterfactory prune`."
+        )
 
 
 def _write(path: Path, text: str) -> None:

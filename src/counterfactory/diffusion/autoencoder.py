@@ -13,15 +13,15 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 from torch.nn import functional
 
-from counterfactory.diffusion.arrays import kept_pictures
-from counterfactory.diffusion.checkpoint import Progress
-from counterfactory.diffusion.fitting import Lesson, Rows, Site, train
-from counterfactory.diffusion.grid import save_grid
-from counterfactory.diffusion.latents import to_tensor
-from counterfactory.diffusion.saving import save_half
-from counterfactory.diffusion.team import Team, together
 from counterfactory.diffusion.trainers import AutoencoderTrainer
 from counterfactory.keys import seed_for
+from counterfactory.training.arrays import kept_pictures
+from counterfactory.training.checkpoint import Progress
+from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.grid import save_grid
+from counterfactory.training.pictures import to_tensor
+from counterfactory.training.saving import save_half
+from counterfactory.training.team import Team, together
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
 

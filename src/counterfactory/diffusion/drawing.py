@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from counterfactory.diffusion.latents import decode, encode
-from counterfactory.diffusion.text import tokens
 from counterfactory.errors import BadConfig
 from counterfactory.names import model_folder
+from counterfactory.training.tokenizer import tokens
 from counterfactory.types import Request
 
 

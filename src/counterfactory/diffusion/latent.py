@@ -13,15 +13,16 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from counterfactory.diffusion.drawing import Parts, draw
-from counterfactory.diffusion.fitting import Lesson, Rows, Site, train
-from counterfactory.diffusion.grid import save_grid
 from counterfactory.diffusion.latents import kept_latents, load_autoencoder
 from counterfactory.diffusion.saving import save_pipeline
-from counterfactory.diffusion.team import Team, together
-from counterfactory.diffusion.text import build_encoder, learn_tokenizer, save_tokenizer, tokens
+from counterfactory.diffusion.text import build_encoder
 from counterfactory.diffusion.trainers import LatentTrainer
 from counterfactory.errors import BadData
 from counterfactory.keys import seed_for
+from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.grid import save_grid
+from counterfactory.training.team import Team, together
+from counterfactory.training.tokenizer import learn_tokenizer, save_tokenizer, tokens
 from counterfactory.types import Dataset, Request
 from counterfactory.worker import Worker
 
@@ -74,8 +75,11 @@ class Task:
             unsaid=self.trainer.unsaid,
         )
         autoencoder = load_autoencoder(self.trainer.autoencoder, device)
+        module: Any = build(self.trainer, tokenizer, data.latents.shape)
+        if self.worker.dtype == "float32":
+            module["unet"].to(memory_format=torch.channels_last)  # a tenth to a fifth faster; in bfloat16 slower
         lesson = Lesson(
-            module=build(self.trainer, tokenizer, data.latents.shape),
+            module=module,
             length=len(data.latents),
             loss=data.loss,
             show=lambda average, _: _show(_parts(average, autoencoder, tokenizer), self.shown, self.folder),

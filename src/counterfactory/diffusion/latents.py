@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterfactory.diffusion.arrays import array_path, kept_pictures, kept_rows
 from counterfactory.keys import dataset_key
 from counterfactory.names import identity, model_folder
+from counterfactory.training.arrays import array_path, kept_pictures, kept_rows
+from counterfactory.training.pictures import to_tensor
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
 
@@ -54,11 +55,6 @@ def decode(network: Any, z_BCHW: Tensor) -> Tensor:
     """Pictures from -1 to 1 of scaled latents."""
     parts = torch.split(z_BCHW / network.config.scaling_factor + _shift(network), BATCH)
     return torch.cat([network.decode(part).sample for part in parts]).float().clamp(-1, 1)
-
-
-def to_tensor(pixels: np.ndarray) -> Tensor:
-    """Pictures (B, H, W, 3) of 8 bits as a tensor (B, 3, H, W) from -1 to 1."""
-    return torch.tensor(pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 def _shift(network: Any) -> float:

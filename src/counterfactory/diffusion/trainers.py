@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from counterfactory.diffusion.schedule import Count, Schedule
 from counterfactory.names import ModelName
+from counterfactory.training.schedule import Count, Schedule
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
 
@@ -36,7 +36,7 @@ class AutoencoderTrainer(BaseModel, frozen=True, extra="forbid"):
 class Network(BaseModel, frozen=True, extra="forbid"):
     """The shape of a latent model: a `UNet2DConditionModel` and the `CLIPTextModel` that it listens to."""
 
-    channels: tuple[Count, ...] = (64, 128, 128)
+    channels: tuple[Count, ...] = (48, 112, 144)
     attends: tuple[bool, ...] = (False, True, True)  # at which levels the picture looks at the text
     layers: Count = 1
     heads: Count = 4

@@ -113,6 +113,8 @@ def _verdict(found: Mapping[str, Sequence[float]], split: str, chosen: str, refe
     if gain.low is None or gain.high is None:
         return f"{reached}, {gain.mean:+.1f} points over {reference} (one seed: no interval)."
     sure = "more than chance" if gain.low > 0 else "less than nothing" if gain.high < 0 else "which may be chance"
+    if gain.low == gain.high:  # a few test images and equal counts: an interval of no width claims too much
+        sure = "equal for each seed, so that nothing can be said of chance"
     return f"{reached}, {gain.mean:+.1f} points [{gain.low:.1f}, {gain.high:.1f}] over {reference}, {sure}."
 
 

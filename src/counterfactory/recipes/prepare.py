@@ -36,6 +36,21 @@ def measurable(collection: Collection) -> Collection:
     return replace(collection, splits=splits)
 
 
+def leaks(collection: Collection) -> tuple[str, ...]:
+    """What of the training images is in a split that chooses or measures too: such numbers flatter."""
+    known = (
+        {sample.image.digest for sample in collection.splits["train"].samples}
+        if "train" in collection.splits
+        else set()
+    )
+    sentences = []
+    for name, dataset in collection.splits.items():
+        twice = sum(sample.image.digest in known for sample in dataset.samples) if name != "train" else 0
+        if twice:
+            sentences.append(f"Mind: {twice} of the {len(dataset)} images of {name} are training images too.")
+    return tuple(sentences)
+
+
 def _addresses(dataset: Dataset) -> list[Address]:
     """Every image and mask that may be broken: what is computed from a formula cannot."""
     every = [address for sample in dataset.samples for address in (sample.image, sample.mask) if address]

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from counterfactory.diffusion.team import Team
 from counterfactory.errors import writing
+from counterfactory.training.team import Team
 
 NAME = "checkpoint.json"
 

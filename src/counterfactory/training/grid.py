@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
+
+from counterfactory.training.pictures import to_pixels
 
 GAP = 2
 
@@ -24,9 +25,3 @@ def save_grid(x_BCHW: Tensor, columns: int, path: Path) -> None:
     part = path.with_suffix(".part")
     image.resize((image.width * 2, image.height * 2), Image.Resampling.NEAREST).save(part, "PNG")
     os.replace(part, path)
-
-
-def to_pixels(x_BCHW: Tensor) -> np.ndarray:
-    """Pictures from -1 to 1 as (B, H, W, 3) of 8 bits, rounded and not cut."""
-    scaled = x_BCHW.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
-    return scaled.permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy()

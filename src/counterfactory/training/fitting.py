@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from counterfactory.diffusion.checkpoint import Progress, State, keep, resume
-from counterfactory.diffusion.clock import Clock
-from counterfactory.diffusion.schedule import Schedule
-from counterfactory.diffusion.team import Team
 from counterfactory.errors import BadConfig
 from counterfactory.keys import seed_for
+from counterfactory.training.checkpoint import Progress, State, keep, resume
+from counterfactory.training.clock import Clock
+from counterfactory.training.schedule import Schedule
+from counterfactory.training.team import Team
 from counterfactory.worker import DType
 
 STRETCH = 16  # steps between two meetings of the processes, two lines of the log, two looks at the clock
