@@ -1,6 +1,7 @@
 """The training loop: exact resume, budgets, averaging."""
 
 import json
+import time
 from functools import partial
 from pathlib import Path
 
@@ -85,8 +86,14 @@ def test_a_budget_of_time_ends(tmp_path: Path):
 
 def test_a_suspended_process_did_not_train_meanwhile():
     times = iter([0.0, 2.0, 4.0, 1004.0, 1007.0])
-    clock = Clock(100.0, now=lambda: next(times))
+    clock = Clock(100.0, "cuda", now=lambda: next(times))
     assert [clock.lap() for _ in range(4)] == [102.0, 104.0, 124.0, 127.0]
+
+
+def test_a_processor_counts_its_own_work_and_not_its_neighbours():
+    clock = Clock(0.0, "cpu")
+    time.sleep(0.2)
+    assert clock.lap() < 0.1
 
 
 def test_only_the_last_checkpoint_stays(tmp_path: Path):

@@ -57,7 +57,7 @@ def train(lesson: Lesson, schedule: Schedule, site: Site) -> tuple[nn.Module, Pr
     state = _state(lesson.module.to(site.device), schedule)
     progress = kept = resume(state, site.folder, site.team, site.device)
     _shorten_log(site, progress)
-    clock = Clock(progress.seconds)
+    clock = Clock(progress.seconds, site.device)
     while schedule.done(progress.images, progress.seconds) < 1:
         loss, rate = _stretch(lesson, schedule, site, state, progress)
         progress = Progress(
