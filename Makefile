@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help setup demo test check format policy bench wheel clean
+.PHONY: help setup demo test check format policy bench zoo wheel clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
@@ -39,6 +39,9 @@ ifdef NAME
 else
 	@for file in benchmarks/*.py; do echo "  make bench NAME=$$(basename $$file .py)"; done
 endif
+
+zoo: $(READY) ## the small models, trained from nothing and packed: make zoo MINUTES=600
+	$(BIN)/python -m counterfactory.zoo.rebuild --minutes $(or $(MINUTES),600) $(ARGS)
 
 wheel: $(READY) ## the package, in dist/
 	$(BIN)/python -m build --wheel --no-isolation

@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from command_line import call
+from counterfactory.record import Record, write_record
 from counterfactory.run import Run
 from counterfactory.worker import Worker
 
@@ -233,3 +234,56 @@ def test_an_export_does_not_overwrite(tmp_path, capsys):
     answer = call(capsys, "export", "mine", "--out", tmp_path / "out", "--workspace", tmp_path / "runs")
     assert answer.code == 2
     assert (tmp_path / "out" / "precious").read_text() == "mine"
+
+
+def test_a_job_that_is_refused_leaves_no_run_and_takes_none_away(tmp_path, capsys):
+    data, runs = folder(tmp_path / "data"), tmp_path / "runs"
+    for words in (("--shots", 99), ("--set", "classifier.model.name=no/such")):
+        assert augment(capsys, data, runs, *words).code == 2
+        assert augment(capsys, tmp_path / "nowhere", runs, *words).code == 2
+        assert "No runs" in call(capsys, "runs", "--workspace", runs).out
+    assert augment(capsys, data, runs, "--name", "mine").code == 0
+    shutil.rmtree(data / "test")
+    assert augment(capsys, data, runs, "--name", "mine").code == 2
+    assert "not finished" not in call(capsys, "runs", "--workspace", runs).out
+
+
+@pytest.mark.parametrize("text", ["format: [", "just words", "format: 1", "format: 1\nconfig: 3", b"\xff\xfe\x00"])
+def test_a_damaged_run_is_listed_with_the_others_and_can_be_pruned(tmp_path, capsys, text):
+    for name in ("good", "bad"):
+        with Run(tmp_path / name, Worker(workspace=tmp_path)):
+            write_record(
+                tmp_path / name, Record(name=name, job="augment", command="", version="0", config={}, started="")
+            )
+    (tmp_path / "bad" / "run.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    answer = call(capsys, "runs", "--workspace", tmp_path)
+    assert answer.code == 0
+    assert [line.split()[:2] for line in answer.out.splitlines()[1:3]] == [["bad", "damaged"], ["good", "augment"]]
+    bad, good = call(capsys, "runs", "--workspace", tmp_path, "--json").json["runs"]
+    assert (bad["state"], good["name"]) == ("damaged", "good")
+    assert "run.yaml is damaged" in bad["reason"]
+    assert call(capsys, "report", "bad", "--workspace", tmp_path).code == 2
+    assert call(capsys, "prune", "bad", "--workspace", tmp_path, "--yes", "--json").json["runs"] == 1
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_path_that_is_neither_file_nor_folder(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (os.devnull, tmp_path / "pipe"):
+        answer = call(capsys, "inspect", path)
+        assert answer.code == 2
+        assert "is neither a file nor a folder" in answer.err
+    assert "There is nothing at" in call(capsys, "inspect", "x" * 400).err
+
+
+def test_a_table_of_unknown_columns_names_them_and_those_that_are_expected(tmp_path, capsys):
+    (tmp_path / "x.csv").write_text("photo;kind\na.png;cat\n")
+    for path in (tmp_path, tmp_path / "x.csv"):
+        answer = call(capsys, "inspect", path)
+        assert answer.code == 2
+        assert "has the columns 'photo', 'kind'; expected one with the file names, called path or" in answer.err
+
+
+def test_classes_that_differ_by_case_alone_are_trained_and_measured(tmp_path, capsys):
+    answer = augment(capsys, folder(tmp_path / "data", ("Cat", "cat")), tmp_path / "runs")
+    assert answer.code == 0, answer.err

@@ -169,3 +169,9 @@ def test_classes_are_matched_by_name_in_any_order():
 def test_other_classes_are_named_on_both_sides():
     with pytest.raises(BadData, match=r"2 classes \(cat, dog\).*2 classes \(cat, cow\)"):
         matched(("cat", "dog"), ("cat", "cow"))
+
+
+def test_classes_that_differ_by_case_are_matched_exactly():
+    assert matched(("Cat", "cat"), ("cat", "Cat")) == [1, 0]
+    with pytest.raises(BadData, match="same classes"):
+        matched(("Cat", "cat"), ("CAT", "cat"))

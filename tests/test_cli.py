@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from command_line import call
+from counterfactory import __version__
 
 DATA = "diorama:train=40,validation=20,test=20"
 QUICK = ("--set", "classifier.steps=4", "--set", "classifier.evaluate_every=2", "--set", "classifier.batch_size=8")
@@ -62,7 +63,7 @@ def test_the_same_command_again_ends_at_once_with_the_same_numbers(baseline, wor
 def test_another_seed_pays_only_for_itself(baseline, workspace, capsys):
     more = call(capsys, "augment", DATA, *BASELINE, "--seeds", "0", "--workspace", workspace, "--json")
     assert more.code == 0
-    assert "fit classifier" not in more.err
+    assert "train 1/" not in more.err
 
 
 def test_a_run_keeps_its_resolved_config_which_gives_the_same_run(baseline, workspace, capsys):
@@ -199,7 +200,7 @@ def test_prune_tells_before_it_deletes_and_keeps_what_other_runs_need(tmp_path, 
     assert gone["models"] == told["models"] == 2
     assert not (tmp_path / "run3").exists()
     again = call(capsys, "augment", DATA, *BASELINE, "--seeds", "0", "--workspace", tmp_path, "--name", "run1")
-    assert "fit classifier" not in again.err
+    assert "train 1/" not in again.err
 
 
 def test_a_job_without_recipes_says_so_and_is_hidden(capsys):
@@ -209,3 +210,26 @@ def test_a_job_without_recipes_says_so_and_is_hidden(capsys):
     helped = call(capsys, "--help").out
     assert "augment" in helped
     assert "stress" not in helped
+
+
+def test_the_version_is_an_answer_and_no_command_a_question(capsys):
+    answer = call(capsys, "--version")
+    assert (answer.code, answer.out) == (0, f"counterfactory {__version__}\n")
+    helped = call(capsys, "--help")
+    assert "--version" in helped.out
+    assert "What generative models can add" in helped.out
+    alone = call(capsys)
+    assert "Commands:" in alone.out + alone.err
+
+
+def test_a_finished_run_that_is_given_again_keeps_when_it_was_done(tmp_path, capsys):
+    words = ("augment", DATA, *BASELINE, "--seed", 0, "--workspace", tmp_path, "--name", "mine")
+    assert "train 2/2: standard, seed 0" in call(capsys, *words).err
+    record = tmp_path / "mine" / "run.yaml"
+    first = record.read_bytes()
+    assert call(capsys, *words).code == 0
+    assert record.read_bytes() == first
+    for model in (tmp_path / "artifacts").glob("*/"):
+        model.rename(model.with_name(f"{model.name}.away"))
+    assert call(capsys, *words).code == 0
+    assert record.read_bytes() != first

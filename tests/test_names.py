@@ -1,13 +1,15 @@
 """What a model's name stands for."""
 
 import os
+import socket
+import time
 
 import pytest
 from pydantic import BaseModel
 
 from counterfactory import keys
 from counterfactory.errors import BadConfig, Unavailable
-from counterfactory.names import ModelName, identity, model_folder
+from counterfactory.names import PATIENCE, ModelName, identity, model_folder
 from counterfactory.types import Artifact
 
 
@@ -39,8 +41,26 @@ def test_a_hub_id_without_a_network_is_told_at_once(monkeypatch):
 
 
 def test_a_name_that_is_neither_folder_nor_hub_id_is_refused():
-    with pytest.raises(BadConfig, match="neither a folder nor a hub id"):
+    with pytest.raises(BadConfig, match="neither a model of the zoo nor a folder nor a hub id"):
         model_folder("no such thing")
+
+
+def test_a_hub_that_says_nothing_is_not_waited_for(monkeypatch):
+    silent = socket.create_server(("127.0.0.1", 0))  # takes calls and never answers, as behind a closed door
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+    for flag in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(flag, raising=False)
+    began = time.monotonic()
+    with silent, pytest.raises(Unavailable, match="the hub cannot be reached"):
+        model_folder("nobody/silent-model")
+    assert time.monotonic() - began < 2 * PATIENCE
+
+
+def test_a_card_changes_nothing_that_a_model_does(tmp_path):
+    (tmp_path / "model.safetensors").write_text("weights")
+    before = identity(str(tmp_path))
+    (tmp_path / "README.md").write_text("a card")
+    assert identity(str(tmp_path)) == before
 
 
 class UsesEither(BaseModel, frozen=True, extra="forbid"):

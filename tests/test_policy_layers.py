@@ -6,8 +6,9 @@ from policy import Source, guarded, imports, say, source, sources
 
 LAYERS = (
     {"types", "errors"},
-    {"store", "blobs", "keys", "names", "codec", "pixels", "worker", "config", "plugins", "record"},
-    {"run", "executors", "publish", "prune", "search", "training"},
+    {"store", "blobs", "keys", "names", "shipped", "codec", "pixels", "worker", "config", "plugins", "record"}
+    | {"processes"},
+    {"run", "watch", "executors", "publish", "prune", "search", "training"},
     {"data", "language", "caption", "diffusion", "explain", "score", "classify", "metrics"},
     {"recipes", "zoo"},
     {"cli", "report", "demo", "doctor", "catalogue", "__main__"},

@@ -269,3 +269,39 @@ def test_what_hugging_face_writes_is_read(tmp_path):
     ours = metadata.read(tmp_path / "data")
     assert [row["label"] for row in loaded["train"]] == labels(ours)
     json.dumps(said(ours))
+
+
+def soft(tmp_path, *rows):
+    for number in range(len(rows)):
+        picture(tmp_path / f"{number}.png", seed=number)
+    text = "\n".join(json.dumps({"file_name": f"{number}.png", **row}) for number, row in enumerate(rows))
+    (tmp_path / "metadata.jsonl").write_text(text)
+    return metadata.read(tmp_path)
+
+
+def test_a_soft_label_may_name_its_classes(tmp_path):
+    found = soft(tmp_path, {"soft_label": {"dog": 0.3, "cat": 0.7}}, {"soft_label": {"owl": 1}})
+    assert (found.task, found.classes) == ("soft-label", ("cat", "dog", "owl"))
+    targets = [sample.target for sample in found.splits["train"].samples]
+    assert targets == [(0.7, 0.3, 0.0), (0.0, 0.0, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"soft_label": 5}, "neither a list of shares nor an object"),
+        ({"soft_label": "half"}, "no JSON text"),
+        ({"soft_label": {"cat": "much"}}, "may hold numbers only"),
+        ({"soft_label": ["cat"]}, "may hold numbers only"),
+        ({"soft_label": {"cat": 0.2}}, "sum to 1"),
+        ({"labels": {"cat": 1}}, "neither a list of class names"),
+    ],
+)
+def test_a_soft_label_of_a_wrong_type_is_told_with_its_row(tmp_path, row, why):
+    with pytest.raises(BadData, match=rf"metadata\.jsonl, row 2: .*{why}"):
+        soft(tmp_path, {"soft_label": {"cat": 0.5, "dog": 0.5}}, row)
+
+
+def test_soft_labels_of_both_forms_are_not_mixed(tmp_path):
+    with pytest.raises(BadData, match="an object in some rows and a list in others"):
+        soft(tmp_path, {"soft_label": {"cat": 0.5, "dog": 0.5}}, {"soft_label": [0.5, 0.5]})

@@ -116,9 +116,13 @@ def test_gains_are_paired_by_seed():
 
 def test_a_verdict_is_on_what_validation_chose_and_says_whether_it_is_more_than_chance():
     data = collection(test=10).splits["test"]
-    sure = [trial(m, s, r + s, data) for s in range(3) for m, r in (("none", 3), ("more", 6))]
-    (sentence,) = verdicts(sure, ["test"], "none")
+    equal = [trial(m, s, r + s, data) for s in range(3) for m, r in (("none", 3), ("more", 6))]
+    (sentence,) = verdicts(equal, ["test"], "none")
     assert "more (best on validation) reaches 70.0" in sentence
+    assert sentence.endswith("equal for each seed, so that nothing can be said of chance.")
+    counts = {"none": (3, 3, 4), "more": (7, 8, 8)}
+    sure = [trial(method, seed, right, data) for method in counts for seed, right in enumerate(counts[method])]
+    (sentence,) = verdicts(sure, ["test"], "none")
     assert sentence.endswith("more than chance.")
     open_question = [trial("none", s, 5, data) for s in range(2)] + [trial("more", s, 5 + s, data) for s in range(2)]
     (sentence,) = verdicts(open_question, ["test"], "none")

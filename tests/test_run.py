@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from counterfactory.errors import DiskTrouble, RunBusy, TooManyFailures
+from counterfactory.errors import BadConfig, DiskTrouble, RunBusy, TooManyFailures
 from counterfactory.pixels import encode_png
 from counterfactory.run import Run, Silent, UsedKeys, locked
 from counterfactory.testing import EngineContract, StepContract, TrainerContract
@@ -332,3 +332,10 @@ def test_half_of_a_model_does_not_pass_for_the_whole_that_was_deleted(tmp_path, 
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 run.fit(Mean())
+
+
+def test_a_run_outside_of_its_workspace_is_refused(tmp_path):
+    for folder in (tmp_path / "elsewhere" / "run", tmp_path / "runs" / "a" / "b", tmp_path / "runs"):
+        with pytest.raises(BadConfig, match="does not lie in its workspace"):
+            Run(folder, Worker(workspace=tmp_path / "runs"))
+    assert not list(tmp_path.iterdir())

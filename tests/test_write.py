@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from dataclasses import replace
 
 import datasets
 import pytest
@@ -28,7 +29,7 @@ def out(tmp_path):
     return folder, data
 
 
-@pytest.mark.parametrize("form", ["imagefolder", "parquet"])
+@pytest.mark.parametrize("form", ["imagefolder", "parquet", "webdataset"])
 def test_these_forms_come_back_unchanged(tmp_path, out, form):
     folder, data = out
     again = read.read(str(export(folder, tmp_path / "e", form)))
@@ -76,12 +77,13 @@ def test_parquet_is_cut_into_files_and_groups_and_stays_whole(tmp_path, out, mon
         ("segmentation", [None, None]),
     ],
 )
-def test_every_task_survives_parquet(tmp_path, task, targets):
+@pytest.mark.parametrize("form", ["parquet", "webdataset"])
+def test_every_task_survives(tmp_path, task, targets, form):
     real = photographs(tmp_path / "in", 2)
     mask = real[0].image if task == "segmentation" else None
     samples = tuple(Sample(image=one.image, target=t, mask=mask) for one, t in zip(real, targets, strict=True))
     data = {"train": Dataset(samples=samples, classes=CLASSES, task=task)}
-    exported = export(publish(tmp_path / "p", data, Pixels()), tmp_path / "e", "parquet")
+    exported = export(publish(tmp_path / "p", data, Pixels()), tmp_path / "e", form)
     again = read.read(str(exported))
     assert (again.task, again.classes, again.splits["train"].samples) == (task, CLASSES, samples)
     assert len(load(exported, str(exported))["train"]) == 2
@@ -94,6 +96,21 @@ def test_webdataset_loads_with_the_datasets_library(tmp_path, out):
     assert len(loaded["test"]) == 2
     assert loaded["train"]["cls"][:] == [sample.target for sample in out[1]["train"].samples]
     assert loaded["train"][4]["json"]["prompt"] == "snow"
+
+
+def test_webdataset_of_mixed_kinds_of_images_loads_with_the_datasets_library_split_by_split(tmp_path, out):
+    exported = export(out[0], tmp_path / "e", "webdataset")
+    for split, dataset in out[1].items():
+        loaded = datasets.load_dataset("webdataset", data_files={split: [str(exported / f"{split}-000000.tar")]})[split]
+        kinds = [image.format for image in loaded["png"][:]]
+        assert kinds == ["JPEG" if sample.origin else "PNG" for sample in dataset.samples]
+        assert [bool(mask) for mask in loaded["mask"][:]] == [sample.mask is not None for sample in dataset.samples]
+
+
+def test_a_single_file_of_an_exported_webdataset_is_that_split(tmp_path, out):
+    exported = export(out[0], tmp_path / "e", "webdataset")
+    again = read.read(str(exported / "test-000000.tar"))
+    assert {split: data.samples for split, data in again.splits.items()} == {"test": out[1]["test"].samples}
 
 
 def test_webdataset_holds_the_same_bytes_each_time(tmp_path, out, monkeypatch):
@@ -109,6 +126,15 @@ def test_webdataset_holds_the_same_bytes_each_time(tmp_path, out, monkeypatch):
     assert len(list(first.glob("train-*.tar"))) == 3
     assert [digest(data) for data in images] == [sample.image.digest for sample in out[1]["train"].samples]
     assert all(Image.open(io.BytesIO(data)) for data in images)
+
+
+def test_a_csv_has_the_classes_by_their_own_names(tmp_path):
+    classes = ("Café/Bar", "a,b", 'x"y', "two\nlines", "u\u2028v", "007", "nan")
+    data = Dataset(samples=photographs(tmp_path / "in", 7), classes=classes)
+    data = replace(data, samples=tuple(replace(sample, target=i) for i, sample in enumerate(data.samples)))
+    again = read.read(str(export(publish(tmp_path / "p", {"train": data}, Pixels()), tmp_path / "e", "csv")))
+    names = {sample.image.digest: again.classes[sample.target] for sample in again.splits["train"].samples}
+    assert [names[sample.image.digest] for sample in data.samples] == list(classes)
 
 
 def test_a_csv_comes_back_with_labels_and_splits(tmp_path, out):

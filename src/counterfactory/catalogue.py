@@ -1,7 +1,10 @@
 """The models that this machine can name without a network."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+
+from counterfactory.shipped import shipped_folder, shipped_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +17,21 @@ class Listed:
 
 
 def models(workspace: Path) -> list[Listed]:
-    """Classifiers trained in this workspace, then what the hub's cache holds."""
-    return [*_trained(workspace), *_cached()]
+    """What ships with the package, classifiers trained in this workspace, then what the hub's cache holds."""
+    return [*_shipped(), *_trained(workspace), *_cached()]
+
+
+def _shipped() -> list[Listed]:
+    return [Listed(name=name, kind=_kind(name), where="ships with Counterfactory") for name in shipped_names()]
+
+
+def _kind(name: str) -> str:
+    """What a shipped model is for the library that loads it."""
+    for said in (shipped_folder(name) / file for file in ("model_index.json", "config.json")):
+        if said.is_file():
+            config = json.loads(said.read_text(encoding="utf-8"))
+            return str(config.get("_class_name") or (config.get("architectures") or ["judge"])[0])
+    return "adapter"
 
 
 def _trained(workspace: Path) -> list[Listed]:

@@ -57,9 +57,13 @@ class TooManyFailures(CounterfactoryError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """An error for a name that nobody knows, with the nearest known ones."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return UnknownName(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
+    return UnknownName(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(names) or 'none'}.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question that names the nearest known name, after a space; nothing where none is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 DISK_ERRORS = {

@@ -1,7 +1,6 @@
 """Addresses to pixels: opens every place that images lie in, and makes any image upright 8-bit RGB."""
 
 import io
-import multiprocessing
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from PIL import Image
 
 from counterfactory.blobs import Blobs
 from counterfactory.errors import BadData
+from counterfactory.processes import interruptible, pool
 from counterfactory.types import Address
 
 MAX_PIXELS = 89_000_000  # below PIL's own limit, so that ours is the message
@@ -76,9 +76,10 @@ class Pixels:
             return self._arrays(addresses, size)
         chunks = [addresses[i : i + CHUNK] for i in range(0, len(addresses), CHUNK)]
         out = np.empty((len(addresses), size[1], size[0], 3), np.uint8)
-        parts = _readers(self.processes).map(self._arrays, chunks, [size] * len(chunks))
-        for start, part in zip(range(0, len(addresses), CHUNK), parts, strict=True):
-            out[start : start + CHUNK] = part
+        with interruptible(_readers(self.processes)) as helpers:
+            parts = helpers.map(self._arrays, chunks, [size] * len(chunks))
+            for start, part in zip(range(0, len(addresses), CHUNK), parts, strict=True):
+                out[start : start + CHUNK] = part
         return out
 
     def _arrays(self, addresses: Sequence[Address], size: tuple[int, int]) -> np.ndarray:
@@ -109,9 +110,7 @@ class Pixels:
 @cache
 def _readers(processes: int) -> ProcessPoolExecutor:
     """Processes that decode, started once: starting them costs as much as reading some hundred images."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["counterfactory.pixels"])
-    return ProcessPoolExecutor(processes, mp_context=context)
+    return pool(processes)
 
 
 @cache

@@ -30,6 +30,12 @@ def prune(workspace: Path, doomed: Sequence[Path], dry: bool) -> dict[str, int]:
         return _pruned(workspace, doomed, runs, dry)
 
 
+def discard(folder: Path) -> None:
+    """Delete the folder of a run that was refused before it made anything, by whoever holds its lock."""
+    with beginning(folder.parent), writing(folder):
+        shutil.rmtree(folder)
+
+
 def run_folders(workspace: Path) -> list[Path]:
     """The folders of a workspace that are runs, by name; also one that was killed before it wrote its record."""
     return sorted({path.parent for mark in MARKS for path in workspace.resolve().glob(f"*/{mark}")})

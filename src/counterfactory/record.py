@@ -9,6 +9,7 @@ import yaml
 from counterfactory.errors import BadData, RunTooNew, writing
 
 FORMAT = 1
+NEEDED = {"name": str, "job": str, "command": str, "version": str, "config": dict, "started": str}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,8 @@ def read_record(folder: Path) -> Record:
         raise BadData(
             f"{folder} is not a run: it has no run.yaml. `counterfactory runs` lists those there are."
         ) from None
-    except yaml.YAMLError as error:
-        raise _damaged(folder, f" ({error})") from None
+    except (yaml.YAMLError, ValueError, OSError) as error:  # ValueError: bytes that are no text
+        raise _damaged(folder, f" ({' '.join(str(error).split())})") from None
     if not isinstance(said, dict) or not isinstance(said.get("format"), int):
         raise _damaged(folder)
     if said["format"] > FORMAT:
@@ -45,17 +46,18 @@ def read_record(folder: Path) -> Record:
             f"{folder} was written by Counterfactory {said.get('version', '?')} (format {said['format']}; "
             f"this one knows {FORMAT}). Upgrade Counterfactory, or choose another --name or --workspace."
         )
-    known = {f.name for f in fields(Record)}
-    try:
-        return Record(**{name: value for name, value in said.items() if name in known})
-    except TypeError as error:
-        raise BadData(
-            f"{folder / 'run.yaml'} is damaged ({error}); give the run's command again with its --name."
-        ) from None
+    said = {known.name: said[known.name] for known in fields(Record) if known.name in said}
+    lacking = [name for name, kind in NEEDED.items() if not isinstance(said.get(name), kind)]
+    if lacking:
+        raise _damaged(folder, f" (it does not say {', '.join(lacking)})")
+    return Record(**said)
 
 
 def _damaged(folder: Path, how: str = "") -> BadData:
-    return BadData(f"{folder / 'run.yaml'} is damaged{how}; mend it, or give the command again with another --name.")
+    return BadData(
+        f"{folder / 'run.yaml'} is damaged{how}; mend it, delete the run with "
+        "`counterfactory prune`, or give its command again with another --name."
+    )
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -6,39 +6,22 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, Protocol, overload
+from typing import Any, Generic, overload
 
 from filelock import FileLock, Timeout
 
 from counterfactory import codec, keys
-from counterfactory.errors import RunBusy, TooManyFailures, writing
+from counterfactory.errors import BadConfig, RunBusy, TooManyFailures, writing
 from counterfactory.executors.local import LocalExecutor
 from counterfactory.publish import publish
 from counterfactory.store import Failure, Store
 from counterfactory.types import Artifact, Dataset, Failed, Item, Result, Step, Trainer
+from counterfactory.watch import Silent, Told, Watcher
 from counterfactory.worker import Worker
 
 WINDOW = 4096  # items looked up at once; bounds the memory of a map
 KEY_BYTES = 16
 AT_ONCE, SOON, EVER = 0, 60, -1  # seconds to wait for a lock, as filelock counts them
-
-
-class Watcher(Protocol):
-    """Whoever shows progress: told of each step when it begins, moves and ends, and of what a person should know."""
-
-    def begin(self, what: str, total: int | None) -> None: ...
-    def move(self, done: int, failed: int, known: int) -> None: ...
-    def end(self) -> None: ...
-    def note(self, what: str) -> None: ...
-
-
-class Silent:
-    """Shows nothing."""
-
-    def begin(self, what: str, total: int | None) -> None: ...
-    def move(self, done: int, failed: int, known: int) -> None: ...
-    def end(self) -> None: ...
-    def note(self, what: str) -> None: ...
 
 
 class Results(Sequence[Result | Failed], Generic[Result]):
@@ -83,7 +66,12 @@ class Run:
         self.max_failures = max_failures
         self.executor = LocalExecutor(worker)
         self.images = 0  # published ones that were made and not photographed
+        self.made = 0  # results and models that were not known before
         self._used = UsedKeys(folder)
+        if folder.resolve().parent != worker.workspace.resolve():
+            raise BadConfig(
+                f"The run {folder} does not lie in its workspace {worker.workspace}: expected a folder in it."
+            )
         with ExitStack() as held:
             with beginning(worker.workspace):  # `prune` sees this run whole, or not yet
                 held.enter_context(locked(folder / ".lock", "Wait for it, or give this run a --name of its own."))
@@ -125,19 +113,21 @@ class Run:
             raise TooManyFailures(self._sorry(type(step).__qualname__, failed, bytes(addresses[:KEY_BYTES])))
         return Results(self.store, bytes(addresses))
 
-    def fit(self, trainer: Trainer, **datasets: Dataset) -> Artifact:
-        """Train once ever; a training that was killed goes on from its own folder, another run's is waited for."""
+    def fit(self, trainer: Trainer, label: str = "", /, **datasets: Dataset) -> Artifact:
+        """Train once ever, shown under a label; a killed one goes on from its folder, another run's is waited for."""
         said = keys.canonical([trainer, self.worker.settings])
         name = bytes.fromhex(keys.key("fit", keys.digest(said.encode()), datasets))
         self._used.add(name)
         if artifact := self._fitted(name):
             return artifact
-        with self._in_turn(self._model(name).with_suffix(".lock"), f"fit {trainer.kind}"):
+        told = Told(self.watcher, label or f"fit {trainer.kind}")
+        with self._in_turn(self._model(name).with_suffix(".lock"), told.what):
             if artifact := self._fitted(name):  # by the run that was waited for
                 return artifact
             self.store.forget([name])  # its model was deleted by hand: half of a new one must not pass for whole
-            artifact = Artifact(kind=trainer.kind, key=name.hex(), numbers=self._train(trainer, name, datasets))
+            artifact = Artifact(kind=trainer.kind, key=name.hex(), numbers=self._train(trainer, name, datasets, told))
             self.store.commit(self.store.step(type(trainer).__qualname__, said), {name: codec.encode(artifact)})
+            self.made += 1
             return artifact
 
     def publish(self, datasets: Mapping[str, Dataset], scores: Mapping[str, Mapping[str, float]] | None = None) -> Path:
@@ -168,8 +158,8 @@ class Run:
                 held.enter_context(locked(lock, wait=EVER))
             yield
 
-    def _train(self, trainer: Trainer, name: bytes, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-        told, folder = Told(self.watcher, f"fit {trainer.kind}"), self._model(name)
+    def _train(self, trainer: Trainer, name: bytes, datasets: Mapping[str, Dataset], told: Told) -> Mapping[str, Any]:
+        folder = self._model(name)
         try:
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -187,6 +177,7 @@ class Run:
             good = {n: codec.encode(a) for n, a in pairs if not isinstance(a, Failed)}
             bad = [Failure(n.hex(), "", _shown(todo[n]), a.reason, a.detail) for n, a in pairs if isinstance(a, Failed)]
             self.store.commit(number, good, bad)
+            self.made += len(good)
             failed += len(bad)
             self.watcher.move(len(good), len(bad), 0)
             count = failed_before + failed
@@ -197,29 +188,6 @@ class Run:
     def _sorry(self, step: str, count: int, example: bytes) -> str:
         reason = self.store.failures([example])[0].reason
         return f"{step}: {count} items failed, one so: {reason} What worked is kept; mend the cause and run again."
-
-
-class Told:
-    """Turns what a training tells of itself into a watcher's moves."""
-
-    def __init__(self, watcher: Watcher, what: str):
-        self._watcher = watcher
-        self._what = what
-        self._done: int | None = None
-
-    def tell(self, done: int, total: int) -> None:
-        """So many steps of all are done."""
-        if self._done is None:
-            self._watcher.begin(self._what, total)
-            self._watcher.move(0, 0, done)  # a training that goes on did these before
-        else:
-            self._watcher.move(done - self._done, 0, 0)
-        self._done = done
-
-    def end(self) -> None:
-        """The training is over; one that never told has shown nothing."""
-        if self._done is not None:
-            self._watcher.end()
 
 
 class UsedKeys:

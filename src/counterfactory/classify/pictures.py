@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from counterfactory.classify.preparation import Preparation
 from counterfactory.pixels import Pixels
+from counterfactory.processes import ignore_interrupts
 from counterfactory.types import Address, Dataset
 from counterfactory.worker import Worker
 
@@ -41,6 +42,7 @@ class Pictures:
             _Groups(self, rows),  # type: ignore[arg-type]  # it has a length and items, which is all that is asked
             batch_size=None,
             num_workers=0 if self.processes < 2 else self.processes,
+            worker_init_fn=ignore_interrupts,
             generator=torch.Generator().manual_seed(0),  # without one it would draw from the global one
         )
         return iter(loader)

@@ -53,15 +53,20 @@ def _fits(sample: Sample, dataset: Dataset) -> bool:
 
 
 def matched(known: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    """For each wanted class its column among a classifier's; the names must be the same but for their order."""
-    columns = {name.strip().casefold(): column for column, name in enumerate(known)}
-    names = [name.strip().casefold() for name in wanted]
-    if len(columns) != len(known) or sorted(columns) != sorted(names):
-        raise BadData(
-            f"The classifier knows {_named(known)}, the data has {_named(wanted)}. "
-            "Both must name the same classes: train a classifier on this data, or rename the classes."
-        )
-    return [columns[name] for name in names]
+    """For each wanted class its column among a classifier's: the same names, or the same but for case and order."""
+    for plain in (str, _plain):
+        columns = {plain(name): column for column, name in enumerate(known)}
+        names = [plain(name) for name in wanted]
+        if len(columns) == len(known) and sorted(columns) == sorted(names):
+            return [columns[name] for name in names]
+    raise BadData(
+        f"The classifier knows {_named(known)}, the data has {_named(wanted)}. "
+        "Both must name the same classes: train a classifier on this data, or rename the classes."
+    )
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _named(classes: Sequence[str]) -> str:

@@ -11,15 +11,19 @@ from counterfactory.cli.output import columns, finish, say
 from counterfactory.errors import unknown
 
 
-def version(
-    wanted: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Say which version this is, and end.")
-    ] = False,
-) -> None:
-    """What generative models can add to a labelled image set."""
+def _show_version(wanted: bool) -> None:
     if wanted:
         say(f"counterfactory {__version__}")
         raise typer.Exit
+
+
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Say which version this is, and end."),
+    ] = False,
+) -> None:
+    """What generative models can add to a labelled image set."""
 
 
 def recipes(as_json: Json = False) -> None:
@@ -31,20 +35,6 @@ def recipes(as_json: Json = False) -> None:
             rows.append((job, name, ", ".join(plugins.presets(recipe)), (recipe.__doc__ or "").splitlines()[0]))
     heads = ["job", "recipe", "presets", "what"]
     finish({"recipes": [dict(zip(heads, row, strict=True)) for row in rows]}, as_json, columns(rows, heads))
-
-
-def models(workspace: Workspace = RUNS, as_json: Json = False) -> None:
-    """List the models that can be named without a network: trained here, or in the hub's cache."""
-    from counterfactory.catalogue import models as find
-
-    rows = [(model.name, model.kind, model.where) for model in find(workspace.resolve())]
-    heads = ["name", "kind", "where"]
-    words = (
-        columns(rows, heads)
-        if rows
-        else ["None yet: `counterfactory train` makes one; any local model folder can be named."]
-    )
-    finish({"models": [dict(zip(heads, row, strict=True)) for row in rows]}, as_json, words)
 
 
 def schema(

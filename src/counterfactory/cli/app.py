@@ -2,7 +2,7 @@
 
 import typer
 
-from counterfactory.cli import about, data, jobs, workspace
+from counterfactory.cli import about, data, jobs, models, workspace
 from counterfactory.plugins import recipe_names
 
 app = typer.Typer(
@@ -12,7 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.callback()(about.version)
+app.callback()(about.program)
 app.command()(jobs.demo)
 app.command(hidden=not recipe_names("augment"))(jobs.augment)
 app.command(hidden=len(recipe_names("augment")) < 2)(jobs.compare)
@@ -27,7 +27,7 @@ app.command()(workspace.report)
 app.command()(workspace.runs)
 app.command()(workspace.prune)
 app.command()(about.recipes)
-app.command()(about.models)
+app.add_typer(models.models, name="models")
 app.command()(about.schema)
 app.command()(data.diorama)
 app.command()(about.doctor)

@@ -1,12 +1,14 @@
 """How commands speak: words for people, and one JSON object as the last line where it was asked for."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from counterfactory.types import Interval, Report, Table
+if TYPE_CHECKING:
+    from counterfactory.types import Report, Table
 
 
 def say(text: str) -> None:
@@ -37,6 +39,10 @@ def columns(rows: Sequence[Sequence[object]], heads: Sequence[str]) -> list[str]
 
 def as_rows(table: Table) -> list[dict[str, Any]]:
     """A table for a program: intervals as mean, low, high and n."""
+    from dataclasses import asdict
+
+    from counterfactory.types import Interval
+
     return [
         {
             name: asdict(cell) if isinstance(cell, Interval) else cell
@@ -56,6 +62,8 @@ def first_table(report: Report) -> list[str]:
 
 
 def _cell(cell: Any) -> str:
+    from counterfactory.types import Interval
+
     if isinstance(cell, Interval):
         if cell.low is None or cell.high is None:
             return f"{cell.mean:.1f}"

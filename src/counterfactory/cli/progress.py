@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from counterfactory.cli.output import note
-from counterfactory.run import Watcher
+from counterfactory.watch import Watcher
 
 EVERY = 5.0  # seconds between plain lines
 

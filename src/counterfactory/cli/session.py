@@ -15,10 +15,12 @@ from pydantic import BaseModel
 from counterfactory import __version__, codec, keys
 from counterfactory.cli.output import as_rows, finish, first_table, note
 from counterfactory.config import to_yaml
-from counterfactory.errors import BadConfig, BadData, writing
+from counterfactory.errors import BadConfig, BadData, Unavailable, UnknownName, writing
 from counterfactory.recipes.job import MACHINE, Job, build, resolved
 from counterfactory.record import Record, read_record, write_record
-from counterfactory.types import Report
+from counterfactory.types import Collection, Report
+
+REFUSALS = (BadData, BadConfig, UnknownName, Unavailable)  # after these the same command can only fail again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +49,11 @@ def perform(job_name: str, given: Mapping[str, Any], options: Options) -> None:
         config=resolved(job, recipe), started=_now(),
     )  # fmt: skip
     began = time.monotonic()
-    report, images, failed = _run(folder, record, job, recipe)
+    found = _run(folder, record, job, recipe)
     seconds = round(time.monotonic() - began, 2)
-    write_record(folder, replace(record, finished=_now(), seconds=seconds, images=images, failed=failed))
+    images, failed, report = found.images, found.failed, found.report
+    if found.is_new:
+        write_record(folder, replace(record, finished=_now(), seconds=seconds, images=images, failed=failed))
     page = write_page(folder)
     answer = {"run": folder, "report": page, "images": images, "failed": failed, "seconds": seconds}
     words = [
@@ -95,36 +99,77 @@ def write_page(folder: Path) -> Path:
     return write(kept["report"], folder / "report" / "index.html", Pixels(Blobs(folder.parent / "blobs")), facts)
 
 
-def _run(folder: Path, record: Record, job: Job, recipe: Any) -> tuple[Report, int, int]:
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a run came to; `is_new` unless it was finished before and all of it was known."""
+
+    report: Report
+    images: int
+    failed: int
+    is_new: bool
+
+
+def _run(folder: Path, record: Record, job: Job, recipe: Any) -> Found:
     from counterfactory.cli.progress import watcher
-    from counterfactory.data.join import join
-    from counterfactory.data.limit import limit
-    from counterfactory.data.read import read
-    from counterfactory.recipes.prepare import leaks, usable
+    from counterfactory.prune import discard
     from counterfactory.run import Run
     from counterfactory.worker import Worker, choose_device
 
-    if (folder / "run.yaml").exists():
-        _same_work(folder, read_record(folder), record)
+    is_there = folder.exists()
+    before = read_record(folder) if (folder / "run.yaml").exists() else None
+    if before:
+        _same_work(folder, before, record)
     worker = Worker(
         workspace=folder.parent, device=choose_device(job.device), dtype=job.dtype,
         deterministic=job.deterministic, batch_size=job.batch_size,
     )  # fmt: skip
+    is_finished = before is not None and before.finished is not None
     with Run(folder, worker, watcher(), job.max_failures) as run:
-        collection = join([read(source) for source in job.data])
-        collection = limit(collection, job.limit) if job.limit else collection
-        write_record(folder, record)
-        for problem in collection.problems:
-            note(f"{problem.where}: {problem.what}")
-        collection = usable(run, collection)
-        warned = leaks(collection)
-        for sentence in warned:
-            note(sentence)
-        report = recipe.run(run, collection)
-        report = replace(report, summary=(*report.summary, *warned))
-        failures = [{"key": f.key, "step": f.step, "item": f.item, "reason": f.reason} for f in run.failures()]
-        _write(folder / "report" / "report.json", codec.encode({"report": report, "failures": failures}))
-        return report, run.images, len(failures)
+        looked = None
+        try:
+            if not is_finished:
+                write_record(folder, record)
+            collection = _data(run, job)
+            looked = run.made
+            report, failed = _found(run, recipe, collection)
+        except REFUSALS:
+            if not is_there and looked in {None, run.made}:
+                discard(folder)
+            raise
+        return Found(report=report, images=run.images, failed=failed, is_new=run.made > looked or not is_finished)
+
+
+def _data(run: Any, job: Job) -> Collection:
+    """The images that a job is about, without those that cannot be used; says what is wrong with them."""
+    from counterfactory.data.join import join
+    from counterfactory.data.limit import limit
+    from counterfactory.data.read import read
+    from counterfactory.recipes.prepare import usable
+
+    collection = join([read(source) for source in job.data])
+    collection = limit(collection, job.limit) if job.limit else collection
+    for problem in collection.problems:
+        note(f"{problem.where}: {problem.what}")
+    return usable(run, collection)
+
+
+def _found(run: Any, recipe: Any, collection: Collection) -> tuple[Report, int]:
+    """What the recipe reports, kept for the page, and how many items failed."""
+    from counterfactory.recipes.prepare import leaks
+
+    warned = leaks(collection)
+    for sentence in warned:
+        note(sentence)
+    report = recipe.run(run, collection)
+    report = replace(report, summary=(*report.summary, *warned))
+    return report, keep_report(run, report)
+
+
+def keep_report(run: Any, report: Report) -> int:
+    """A run's report, kept for its page beside what failed; how many items that is."""
+    failures = [{"key": f.key, "step": f.step, "item": f.item, "reason": f.reason} for f in run.failures()]
+    _write(run.folder / "report" / "report.json", codec.encode({"report": report, "failures": failures}))
+    return len(failures)
 
 
 def _same_work(folder: Path, before: Record, now: Record) -> None:

@@ -1,15 +1,15 @@
 """Commands about what was done: list the runs, write a page again, and delete what no run needs."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from counterfactory.cli.jobs import RUNS
 from counterfactory.cli.options import Json, Workspace
 from counterfactory.cli.output import columns, finish
-from counterfactory.errors import BadData, unknown
-from counterfactory.names import HUB_ID
+from counterfactory.errors import BadData, RunTooNew, unknown
 
 RunName = Annotated[str, typer.Argument(help="A run's name or folder.")]
 
@@ -27,17 +27,15 @@ def report(run: RunName, workspace: Workspace = RUNS, as_json: Json = False) -> 
 
 def runs(workspace: Workspace = RUNS, as_json: Json = False) -> None:
     """List the runs of a workspace."""
-    from dataclasses import asdict
-
     from counterfactory.prune import run_folders
-    from counterfactory.record import read_record
 
     folders = run_folders(workspace)
-    records = [read_record(folder) for folder in folders if (folder / "run.yaml").exists()]
-    rows = [[r.name, r.job, r.images, r.failed, r.finished or "not finished"] for r in records]
+    said = [_said(folder) for folder in folders if (folder / "run.yaml").exists()]
+    rows = [_row(one) for one in said]
     words = columns(rows, ["run", "job", "images", "failed", "finished"]) if rows else [f"No runs in {workspace}."]
+    words += [one["reason"] for one in said if "reason" in one]
     words += [f"{f.name} has no run.yaml; its results stay." for f in folders if not (f / "run.yaml").exists()]
-    finish({"runs": [asdict(record) for record in records]}, as_json, words)
+    finish({"runs": said}, as_json, words)
 
 
 def prune(
@@ -69,13 +67,35 @@ def existing_run(workspace: Path, run: str) -> Path:
     raise unknown("run", run, [folder.name for folder in run_folders(workspace)])
 
 
+def _said(folder: Path) -> dict[str, Any]:
+    """What a run says of itself, or why that cannot be read."""
+    from dataclasses import asdict
+
+    from counterfactory.record import read_record
+
+    try:
+        return asdict(read_record(folder))
+    except BadData as error:
+        return {"name": folder.name, "state": "damaged", "reason": str(error)}
+    except RunTooNew as error:
+        return {"name": folder.name, "state": "of a later version", "reason": str(error)}
+
+
+def _row(said: Mapping[str, Any]) -> list[object]:
+    if "state" in said:
+        return [said["name"], "", "", "", said["state"]]
+    return [said["name"], said["job"], said["images"], said["failed"], said["finished"] or "not finished"]
+
+
 def trained_model(workspace: Path, name: str) -> str:
-    """The model that a person names: a run's own, any folder, or a hub id."""
+    """The model that a person names: a run's own, any folder, one of the zoo, or a hub id."""
+    from counterfactory.names import HUB_ID
     from counterfactory.prune import run_folders
+    from counterfactory.shipped import is_shipped
 
     for folder in (workspace / name / "model", Path(name) / "model", Path(name)):
         if (folder / "config.json").exists():
             return str(folder.resolve())
-    if HUB_ID.fullmatch(name) and not Path(name).exists():
+    if is_shipped(name) or (HUB_ID.fullmatch(name) and not Path(name).exists()):
         return name
     raise unknown("model", name, [f.name for f in run_folders(workspace) if (f / "model").is_dir()])

@@ -1,9 +1,7 @@
 """What a collection is like and what is wrong with it, found by looking at every image."""
 
-import multiprocessing
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
@@ -12,6 +10,7 @@ from counterfactory.data.check import Seen, look
 from counterfactory.data.labels import absent_classes, main_class
 from counterfactory.data.problems import SHOWN, listed, printable
 from counterfactory.pixels import PARALLEL_FROM, Pixels
+from counterfactory.processes import interruptible, pool
 from counterfactory.types import Address, Collection, Dataset, Failed, Problem, Sample, Task
 
 TINY = 5  # images of a class below which nothing can be learned or measured well
@@ -64,9 +63,8 @@ def _looks(addresses: Sequence[Address], processes: int) -> list[Seen | Failed]:
     one = partial(look, Pixels())
     if processes < 2 or len(addresses) < PARALLEL_FROM:
         return [one(address) for address in addresses]
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        return list(pool.map(one, addresses, chunksize=256))
+    with pool(processes) as helpers, interruptible(helpers):
+        return list(helpers.map(one, addresses, chunksize=256))
 
 
 def _counts(collection: Collection) -> dict[str, dict[str, int]]:

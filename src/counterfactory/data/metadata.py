@@ -22,6 +22,7 @@ from counterfactory.data.records import (
     sample_of,
     task_of,
     weight_of,
+    with_vectors,
 )
 from counterfactory.data.rows import read_header
 from counterfactory.data.segments import segment_classes
@@ -131,12 +132,12 @@ def _record(file: Path, split: str | None, row: dict[str, Any], number: int) -> 
     if named is None or not row[named]:
         raise BadData(f"{where}: no file_name; each row should name its image in a column file_name.")
     name = Path(str(row[named]))
+    try:
+        row = with_vectors(row)
+    except ValueError as error:
+        raise BadData(f"{where}: {error}.") from error
     return Record(
-        folder=file.parent,
-        path=file.parent / name,
-        split=split or _split_of(row, name),
-        row=row,
-        where=where,
+        folder=file.parent, path=file.parent / name, split=split or _split_of(row, name), row=row, where=where
     )
 
 
@@ -175,7 +176,10 @@ def _card_of(path: Path, records: Sequence[Record], found: Found) -> Card:
     if task == "segmentation":
         masks = [mask for record in records if (mask := _mask(record, found))]
         return Card(classes=segment_classes(path, masks)[0], task=task)
-    classes = classes_of(rows)
+    try:
+        classes = classes_of(rows)
+    except ValueError as error:
+        raise BadData(f"{printable(str(path))}: {error}.") from error
     if task == "single-label":
         at_least_two(classes, path)
     return Card(classes=classes, task=task)

@@ -1,4 +1,4 @@
-"""Places inside of other files: rows of Arrow tables, planes of bytes, and masks that are written as numbers."""
+"""Places inside of other files: rows of tables, members of tar files, planes of bytes, and masks that are numbers."""
 
 import bisect
 import json
@@ -126,6 +126,17 @@ def _read_planes(rest: str) -> Image.Image:
     return Image.fromarray(planes[0] if channels == 1 else np.ascontiguousarray(planes.transpose(1, 2, 0)))
 
 
+def _read_tar(rest: str) -> bytes:
+    """The bytes of one member, from where they stand in the tar file."""
+    path, offset, size = rest.rsplit("#", 2)
+    with Path(path).open("rb", buffering=0) as file:
+        file.seek(int(offset))
+        data = file.read(int(size))
+    if len(data) < int(size):
+        raise BadData(f"{rest}: the file ends before the image does; fetch it again.")
+    return data
+
+
 def _read_polygons(rest: str) -> Image.Image:
     with _drawing(rest):
         said = json.loads(rest)
@@ -187,6 +198,7 @@ def run_lengths(text: str) -> list[int]:
 
 PARQUET = Place(read=_read_parquet)
 ARROW = Place(read=_read_arrow)
+TAR = Place(read=_read_tar)
 PLANES = Place(read=_read_planes)
 POLYGONS = Place(read=_read_polygons)
 RLE = Place(read=_read_rle)

@@ -2,17 +2,21 @@
 
 import difflib
 import os
+import stat
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from counterfactory.data.problems import listed, printable
+from counterfactory.data.rows import LABEL, PATH, read_header
+from counterfactory.data.tables import ENDINGS
 from counterfactory.errors import BadData
 from counterfactory.types import Collection
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-LOOKED_AT = 1000  # files that are named in an error
+LOOKED_AT = 1000  # files that are counted for an error
+COLUMNS = 20  # of a table that are named in one
 
 
 class Reader(Protocol):
@@ -30,10 +34,9 @@ def read(source: str) -> Collection:
 
         return diorama.read(source.partition(":")[2])
     path = Path(os.path.abspath(Path(source).expanduser()))
-    if not path.exists():
-        raise _absent(path)
     kinds = readers()
     try:
+        _refuse_what_is_no_file(path)
         for reader in kinds.values():
             if reader.recognises(path):
                 return reader.read(path)
@@ -59,6 +62,7 @@ def readers() -> Mapping[str, Reader]:
         pairs,
         parquet,
         tables,
+        webdataset,
     )
 
     return {
@@ -70,10 +74,22 @@ def readers() -> Mapping[str, Reader]:
         "ImageNet (folders named like n01440764)": imagenet,
         "CIFAR binary files": cifar,
         "Hugging Face parquet files": parquet,
+        "WebDataset (tar files of images with a .cls or .json beside each)": webdataset,
         "a CSV with the columns path, label and perhaps split": tables,
         "image and mask pairs (images/ and masks/, or x.jpg and x_mask.png)": pairs,
         "class folders (cat/1.jpg), alone or in split folders (train/cat/1.jpg)": folders,
     }
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    try:
+        kind = path.stat().st_mode
+    except PermissionError:
+        raise
+    except (OSError, ValueError):  # also a name that is longer than any may be, or holds a null
+        raise _absent(path) from None
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise BadData(f"{printable(str(path))} is neither a file nor a folder; expected images and their labels.")
 
 
 def _absent(path: Path) -> BadData:
@@ -99,8 +115,20 @@ def _unrecognised(path: Path, kinds: list[str]) -> BadData:
         return BadData(f"{name} is an archive; unpack it and give the folder.")
     if path.is_dir() and not any(path.iterdir()):
         return BadData(f"{name} is an empty folder; expected images and their labels.")
+    there = [path] if path.is_file() else sorted(path.iterdir())
+    if tables := [file for file in there if file.is_file() and file.name.lower().endswith(ENDINGS)]:
+        return _without_columns(tables[0])
     known = "".join(f"\n  - {kind}" for kind in kinds)
     return BadData(f"{name} is not a data set that is understood: seen {_seen(path)}. Understood are:{known}")
+
+
+def _without_columns(table: Path) -> BadData:
+    """Says which columns a table has and which it lacks."""
+    seen = printable(", ".join(repr(name) for name in read_header(table)[:COLUMNS]))
+    return BadData(
+        f"{printable(str(table))} has the columns {seen}; expected one with the file names, "
+        f"called {' or '.join(PATH)}, and one with the labels, called {' or '.join(LABEL)}."
+    )
 
 
 def _seen(path: Path) -> str:

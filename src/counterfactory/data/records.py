@@ -66,11 +66,29 @@ def task_of(rows: Iterable[Row]) -> Task:
     return "segmentation" if filled and not labelled else "single-label"
 
 
+def with_vectors(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its soft label and its labels as a list, or as shares by class name; a `ValueError` says why not."""
+    found = {name: structure(row[name]) for name in VECTORS if row.get(name) is not None}
+    soft, several = (found.get(name) for name in VECTORS)
+    if soft and not isinstance(soft, list | Mapping):
+        raise ValueError(f"soft_label {soft!r} is neither a list of shares nor an object of class names and shares")
+    shares = list(soft.values() if isinstance(soft, Mapping) else soft or ())
+    if not all(share is None or (isinstance(share, int | float) and not isinstance(share, bool)) for share in shares):
+        raise ValueError(f"soft_label {soft!r} may hold numbers only")
+    if several and not isinstance(several, list):
+        raise ValueError(f"labels {several!r} is neither a list of class names nor one of 0, 1 and null")
+    return {**row, **found}
+
+
 def classes_of(rows: Sequence[Row]) -> tuple[str, ...]:
     """Class names in the order of the labels; as many as the vectors are long, where there are any."""
     order = {text: natural(_raw_label(row) or text) for row in rows if (text := label_text(row)) is not None}
     names = tuple(sorted(order, key=lambda name: order[name]))
-    vectors = [vector for row in rows for name in VECTORS if (vector := structure(row.get(name)))]
+    vectors = [vector for row in rows for name in VECTORS if (vector := row.get(name))]
+    if vectors and all(isinstance(vector, Mapping) for vector in vectors):
+        return tuple(sorted({*names, *(str(name) for vector in vectors for name in vector)}, key=natural))
+    if any(isinstance(vector, Mapping) for vector in vectors):
+        raise ValueError("soft_label is an object in some rows and a list in others; write one of both in all")
     if vectors and isinstance(vectors[0][0], str):
         return tuple(sorted({str(name) for vector in vectors for name in vector}, key=natural))
     length = len(vectors[0]) if vectors else len(names)
@@ -93,6 +111,8 @@ def sample_of(row: Row, image: Address, mask: Address | None, numbers: Mapping[s
 def target_of(row: Row, numbers: Mapping[str, int]) -> Target:
     """A distribution, a 0/1 vector with gaps or the number of a class: the first that the row has."""
     soft, several = (structure(row.get(name)) for name in VECTORS)
+    if isinstance(soft, Mapping):
+        return _distribution([soft.get(name) or 0.0 for name in numbers], len(numbers))
     if soft:
         return _distribution(soft, len(numbers))
     if several and isinstance(several[0], str):
@@ -117,7 +137,12 @@ def weight_of(row: Row) -> float:
 
 def structure(value: Any) -> Any:
     """A list or object, also where a CSV holds it as JSON text."""
-    return json.loads(value) if isinstance(value, str) and value else value
+    if not isinstance(value, str) or not value:
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{value[:40]!r} is no JSON text ({error.msg})") from error
 
 
 def _cell(name: str, text: str) -> Plain:

@@ -1,6 +1,7 @@
 """Text files with rows: their encoding, their delimiter and their columns. Knows nothing of images."""
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class Rows:
 def read_rows(path: Path) -> Rows:
     """A delimited file with a header; fields that a row lacks are empty."""
     text, problems = read_text(path)
-    lines = text.splitlines(keepends=True)
+    lines = io.StringIO(text, newline="").readlines()  # splitlines would also cut at what a field may hold
     try:
         reader = csv.reader(lines, delimiter=delimiter(lines[0] if lines else ""), strict=True)
         table = [row for row in reader if any(field.strip() for field in row)]

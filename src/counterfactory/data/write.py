@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import tarfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import count
@@ -153,26 +154,43 @@ def _value(name: str, value: Any, split: Path, numbers: Mapping[str, int]) -> An
 
 
 def _webdataset(splits: Sequence[Path], out: Path, card: Card) -> None:
-    """Tar files of `key.jpg`, `key.cls`, `key.json` and perhaps `key.mask.png`, the same bytes at any time."""
-    numbers = {name: number for number, name in enumerate(card.classes)}
+    """Tar files of `key.jpg`, `key.cls`, `key.json` and perhaps `key.mask.png`, the same bytes at any time.
+
+    Every key has the same endings, as other readers expect: those of most images, whatever the others are.
+    """
     (out / CARD).write_bytes((splits[0].parent / CARD).read_bytes())
+    endings = _endings(row for split in splits for row in _rows(split))
     for split in splits:
         keys = count(1)
         for number, rows in enumerate(_portions(split, SHARD)):
             with tarfile.open(out / f"{split.name}-{number:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
                 for row, key in zip(rows, keys, strict=False):
-                    for ending, data in _members(row, split, numbers):
+                    for ending, data in _members(row, split, endings, card):
                         _add(tar, f"{key:08d}.{ending}", data)
 
 
-def _members(row: Row, split: Path, numbers: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
+def _endings(rows: Iterator[Row]) -> Mapping[str, str]:
+    """What files are called in each key: images, labels, and masks, which are plain bytes where some have none."""
+    images: Counter[str] = Counter()
+    masks: Counter[str] = Counter()
+    labelled = False
+    for row in rows:
+        images[Path(row["file_name"]).suffix] += 1
+        masks[Path(row.get("mask") or "").suffix] += 1
+        labelled = labelled or bool(row["label"])
+    found = {"file_name": images.most_common(1)[0][0][1:]}
+    if set(masks) != {""}:
+        found["mask"] = "mask" if "" in masks else f"mask{masks.most_common(1)[0][0]}"
+    return {**found, "label": "cls"} if labelled else found
+
+
+def _members(row: Row, split: Path, endings: Mapping[str, str], card: Card) -> Iterator[tuple[str, bytes]]:
     """What belongs to one key; the row itself without its files."""
-    image = split / row["file_name"]
-    yield image.suffix[1:], image.read_bytes()
-    if row["label"]:
-        yield "cls", str(numbers[row["label"]]).encode()
-    if row.get("mask"):
-        yield f"mask{Path(row['mask']).suffix}", (split / row["mask"]).read_bytes()
+    for name in PICTURES:
+        if name in endings:
+            yield endings[name], (split / row[name]).read_bytes() if row.get(name) else b""
+    if "label" in endings:
+        yield endings["label"], str(card.classes.index(row["label"]) if row["label"] else -1).encode()
     said = {name: value for name, value in row.items() if name not in PICTURES}
     yield "json", json.dumps(said, ensure_ascii=False).encode()
 

@@ -43,12 +43,12 @@ def trained(trainer: LatentTrainer, worker: Worker, folder: Path, datasets: Mapp
     """The same, but keeps the training's state: a call with a larger budget goes on from there."""
     training = folder / "training"
     training.mkdir(parents=True, exist_ok=True)
-    captions = _captions(datasets["train"])
+    captions = all_captions(datasets["train"])
     latents = kept_latents(worker, datasets["train"], trainer.autoencoder, trainer.size)
     tokenizer = learn_tokenizer(captions, trainer.vocabulary, trainer.length)
     save_tokenizer(tokenizer, folder / "tokenizer")
     np.save(training / "tokens.npy", tokens(tokenizer, captions).numpy().astype(np.int32))
-    shown = _captions(datasets.get("validation", datasets["train"]))[:SHOWN]
+    shown = all_captions(datasets.get("validation", datasets["train"]))[:SHOWN]
     task = Task(trainer=trainer, worker=worker, folder=folder, latents=latents, shown=tuple(shown))
     return together(task, trainer.schedule.processes)
 
@@ -82,12 +82,12 @@ class Task:
             module=module,
             length=len(data.latents),
             loss=data.loss,
-            show=lambda average, _: _show(_parts(average, autoencoder, tokenizer), self.shown, self.folder),
+            show=lambda average, _: _show(parts_of(average, autoencoder, tokenizer), self.shown, self.folder),
         )
         site = Site(folder=training, device=device, dtype=self.worker.dtype, team=team)
         average, progress = train(lesson, self.trainer.schedule, site)
         if team.leads:
-            _show(_parts(average, autoencoder, tokenizer), self.shown, self.folder)
+            _show(parts_of(average, autoencoder, tokenizer), self.shown, self.folder)
         return {"images": progress.images, "seconds": progress.seconds, "parameters": _size(average)}
 
 
@@ -147,7 +147,8 @@ def build(trainer: LatentTrainer, tokenizer: CLIPTokenizer, shape: tuple[int, ..
         return nn.ModuleDict({"unet": network, "text_encoder": build_encoder(tokenizer, shapes)})
 
 
-def _parts(module: Any, autoencoder: Any, tokenizer: CLIPTokenizer) -> Parts:
+def parts_of(module: Any, autoencoder: Any, tokenizer: CLIPTokenizer) -> Parts:
+    """What draws with the networks as they are in training."""
     scheduler: Any = DPMSolverMultistepScheduler
     return Parts(
         unet=module["unet"],
@@ -172,7 +173,7 @@ def _show(parts: Parts, prompts: tuple[str, ...], folder: Path) -> None:
     (folder / "training" / "grid.txt").write_text("\n".join(prompts) + "\n")
 
 
-def _captions(dataset: Dataset) -> list[str]:
+def all_captions(dataset: Dataset) -> list[str]:
     """What is said of every picture; one without words cannot be learnt from here."""
     silent = [sample.image.place for sample in dataset.samples if not sample.caption]
     if silent:

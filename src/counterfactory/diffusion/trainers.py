@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from counterfactory.names import ModelName
 from counterfactory.training.schedule import Count, Schedule
@@ -62,5 +62,86 @@ class LatentTrainer(BaseModel, frozen=True, extra="forbid"):
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `StableDiffusionPipeline.from_pretrained` loads; resumes like any training."""
         from counterfactory.diffusion.latent import fit
+
+        return fit(self, worker, folder, datasets)
+
+
+class PixelNetwork(BaseModel, frozen=True, extra="forbid"):
+    """The shape of a diffusion model of pixels, a `UNet2DModel`: each level but the first halves the picture."""
+
+    channels: tuple[Count, ...] = (32, 64, 96, 128)
+    attends: tuple[bool, ...] = (False, False, True, True)  # at which levels the picture looks at all of itself
+    layers: Count = 1
+    head_width: Count = 32
+    groups: Count = 16
+
+
+class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
+    """An unconditional diffusion model of the pixels of `datasets["train"]`, which learns its variance too."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[str] = "pixel"
+
+    schedule: Schedule = Schedule(images=1_000_000, batch_size=32)
+    network: PixelNetwork = PixelNetwork()
+    size: Count = 32  # of the pictures that are learnt
+    shrink: Count = 1  # the pictures lie there so much larger, as another training wants them
+    times: Count = 1000  # steps from picture to noise
+    noising: Literal["linear", "cosine"] = "cosine"  # small pictures lose too much too soon by the linear one
+
+    @model_validator(mode="after")
+    def _halves_evenly(self) -> "PixelTrainer":
+        factor = 2 ** (len(self.network.channels) - 1)
+        if self.size % factor:
+            raise ValueError(
+                f"size: {self.size} cannot be halved {len(self.network.channels) - 1} times, once for each level of "
+                f"the network after the first; give a multiple of {factor}."
+            )
+        return self
+
+    def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+        """Leaves a folder that `DDPMPipeline.from_pretrained` loads; resumes like any training."""
+        from counterfactory.diffusion.pixel import fit
+
+        return fit(self, worker, folder, datasets)
+
+
+class ControlTrainer(BaseModel, frozen=True, extra="forbid"):
+    """A ControlNet by whose layouts a finished text-to-image model, which stays as it is, learns to draw."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[str] = "control"
+
+    base: ModelName
+    control: Literal["edges", "masks"]  # the layout: soft edges of the images, or their masks, a colour for each number
+    schedule: Schedule = Schedule(images=200_000, learning_rate=5e-4)
+    size: Count = 64
+    attends: tuple[bool, ...] | None = None  # at which levels the layout is read with the text; like the base if unsaid
+    hints: tuple[Count, ...] = (16, 32, 64)  # channels in which a layout is read; each but the first halves it
+    unsaid: Annotated[float, Field(ge=0, lt=1)] = 0.3  # share of captions left out, so that the layout says what it can
+
+    def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+        """Leaves a folder that `ControlNetModel.from_pretrained` loads; resumes like any training."""
+        from counterfactory.diffusion.control import fit
+
+        return fit(self, worker, folder, datasets)
+
+
+class ImagePromptTrainer(BaseModel, frozen=True, extra="forbid"):
+    """An IP-Adapter through which a finished text-to-image model, which stays as it is, listens to pictures."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[str] = "image-prompt"
+
+    base: ModelName
+    encoder: ModelName  # a CLIP model, or its half that looks at pictures
+    schedule: Schedule = Schedule(images=200_000, learning_rate=5e-4)
+    size: Count = 64
+    unsaid: Annotated[float, Field(ge=0, lt=1)] = 0.4  # share of captions left out, so that the picture must be heeded
+    unseen: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of pictures left out, so that guidance has a zero
+
+    def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+        """Leaves a folder from which `load_ip_adapter` takes weights and image encoder; resumes like any training."""
+        from counterfactory.diffusion.image_prompt import fit
 
         return fit(self, worker, folder, datasets)

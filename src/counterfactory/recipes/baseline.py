@@ -54,7 +54,10 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
         tests, order = measuring_splits(data), list(product(self.augmentations, self.seeds))
         choices = {seed: few_shot(data, self.shots, seed) for seed in self.seeds}
         trainers = [self.classifier.with_(augment=augmentation, seed=seed) for augmentation, seed in order]
-        trained = [run.fit(trainer, **choices[trainer.seed]) for trainer in trainers]
+        trained = [
+            run.fit(trainer, f"train {i}/{len(order)}: {trainer.augment}, seed {trainer.seed}", **choices[trainer.seed])
+            for i, trainer in enumerate(trainers, 1)
+        ]
         trials = [
             Trial(
                 method=augmentation,

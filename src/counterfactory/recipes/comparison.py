@@ -1,5 +1,6 @@
 """One table for all: what trials of several methods found, paired by seed, in words, numbers, plots and pictures."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -113,7 +114,7 @@ def _verdict(found: Mapping[str, Sequence[float]], split: str, chosen: str, refe
     if gain.low is None or gain.high is None:
         return f"{reached}, {gain.mean:+.1f} points over {reference} (one seed: no interval)."
     sure = "more than chance" if gain.low > 0 else "less than nothing" if gain.high < 0 else "which may be chance"
-    if gain.low == gain.high:  # a few test images and equal counts: an interval of no width claims too much
+    if math.isclose(gain.low, gain.high, abs_tol=1e-6):  # few images, equal counts: no width claims too much
         sure = "equal for each seed, so that nothing can be said of chance"
     return f"{reached}, {gain.mean:+.1f} points [{gain.low:.1f}, {gain.high:.1f}] over {reference}, {sure}."
 

@@ -14,7 +14,8 @@ def save_half(network: Any, folder: Path) -> None:
     path = folder / "config.json"
     said = json.loads(path.read_text())
     if "dtype" in said:
-        said["dtype"] = "float32"  # else transformers takes 16 bits where diffusers, beside it, takes 32
+        for part in (said, *(part for part in said.values() if isinstance(part, dict) and "model_type" in part)):
+            part["dtype"] = "float32"  # else transformers takes 16 bits where diffusers, beside it, takes 32
     if said.get("_class_name") == "AutoencoderTiny":
         said.pop(
             "block_out_channels", None

@@ -8,7 +8,19 @@ from pathlib import Path
 from counterfactory.worker import Worker, choose_device
 from counterfactory.zoo.order import NUMBERS, Order
 
-MODELS = ("autoencoder", "latent")  # a module here each, with `train(order, worker)`
+MODELS = (
+    "judge",
+    "classifier",
+    "classifier_usual",
+    "autoencoder",
+    "latent",
+    "ddpm",
+    "clip",
+    "captioner",
+    "controlnet_edges",
+    "controlnet_masks",
+    "ip_adapter",
+)  # a module here each, with `train(order, worker)`
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,14 +1,13 @@
 """Writes scenes as an image folder that `datasets` loads: pictures by split and class, masks beside the splits."""
 
 import json
-import multiprocessing
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from counterfactory.data.diorama.place import drawn_both, scene_at
 from counterfactory.errors import BadConfig, writing
+from counterfactory.processes import interruptible, pool
 from counterfactory.types import Collection, Sample
 
 BATCH = 64
@@ -69,8 +68,8 @@ def _draw_all(jobs: Sequence[Job], processes: int) -> None:
         for batch in batches:
             _draw(batch)
         return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("forkserver")) as pool:
-        for _ in pool.map(_draw, batches):
+    with pool(processes) as helpers, interruptible(helpers):
+        for _ in helpers.map(_draw, batches):
             pass
 
 

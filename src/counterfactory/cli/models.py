@@ -1,0 +1,100 @@
+"""Commands about models: which can be named without a network, and whether a pipeline does what it should."""
+
+import shlex
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from counterfactory.cli.jobs import RUNS
+from counterfactory.cli.options import Device, Json, Workspace
+from counterfactory.cli.output import columns, finish, first_table
+
+if TYPE_CHECKING:
+    from counterfactory.zoo.check.subject import Check
+
+models = typer.Typer(rich_markup_mode=None)
+Pipeline = Annotated[str, typer.Argument(help="A pipeline: `zoo:diorama`, a folder or a hub id.")]
+Prompts = Annotated[
+    int, typer.Option(min=1, help="Fresh captions to draw; the other measurements take a part of them.")
+]
+Steps = Annotated[int, typer.Option(min=1, help="Of each drawing.")]
+Guidance = Annotated[float, typer.Option(help="How much more than nothing a prompt counts.")]
+Judge = Annotated[str, typer.Option(help="Who reads the pictures.")]
+
+
+@models.callback(invoke_without_command=True)
+def listed(context: typer.Context, workspace: Workspace = RUNS, as_json: Json = False) -> None:
+    """List the models that can be named without a network, or `check` one."""
+    from counterfactory.catalogue import models as find
+
+    if context.invoked_subcommand:
+        return
+    rows = [(model.name, model.kind, model.where) for model in find(workspace.resolve())]
+    heads = ["name", "kind", "where"]
+    none = ["None yet: `counterfactory train` makes one; any local model folder can be named."]
+    words = columns(rows, heads) if rows else none
+    finish({"models": [dict(zip(heads, row, strict=True)) for row in rows]}, as_json, words)
+
+
+@models.command()
+def check(
+    name: Pipeline = "zoo:diorama",
+    prompts: Prompts = 1000,
+    steps: Steps = 25,
+    guidance: Guidance = 4.0,
+    seed: Annotated[int, typer.Option(min=0, help="The seed from which all randomness branches.")] = 0,
+    workspace: Workspace = RUNS,
+    device: Device = None,
+    judge: Judge = "zoo:diorama/judge",
+    as_json: Json = False,
+) -> None:
+    """Draw from a pipeline and its companions, let the judge read, and say what is right."""
+    from counterfactory.zoo.check.subject import Check
+
+    wanted = Check(model=name, judge=judge, prompts=prompts, steps=steps, guidance=guidance, seed=seed)
+    answer, words = _checked(wanted, workspace, device or "auto")
+    finish(answer, as_json, words)
+
+
+def _checked(check: "Check", workspace: Path, device: str) -> tuple[dict[str, Any], list[str]]:
+    """The check as a run of the workspace, which goes on where it was when it is given again."""
+    from counterfactory import __version__
+    from counterfactory.cli.progress import watcher
+    from counterfactory.cli.session import keep_report, run_folder, write_page
+    from counterfactory.record import Record, write_record
+    from counterfactory.run import Run
+    from counterfactory.worker import Worker, choose_device
+    from counterfactory.zoo.check.whole import checked, refuse
+
+    refuse(check)
+    began, started = time.monotonic(), datetime.now(UTC)
+    folder = run_folder(workspace, _run_name(check))
+    record = Record(
+        name=folder.name, job="check", command=shlex.join(["counterfactory", *sys.argv[1:]]), version=__version__,
+        config={"recipe": "models check", "data": ["fresh Diorama scenes"], **check.model_dump()},
+        started=started.isoformat(timespec="seconds"),
+    )  # fmt: skip
+    with Run(folder, Worker(workspace=folder.parent, device=choose_device(device)), watcher()) as run:
+        write_record(folder, record)
+        found = checked(run, check)
+        failed = keep_report(run, found.report)
+    seconds = round(time.monotonic() - began, 2)
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    write_record(folder, replace(record, finished=finished, seconds=seconds, failed=failed))
+    answer = {"run": folder, "report": write_page(folder), "failed": failed, "seconds": seconds, **found.numbers}
+    return answer, [*first_table(found.report), *found.report.summary, f"Page: {answer['report']}"]
+
+
+def _run_name(check: "Check") -> str:
+    """The model and a hash of all that is asked and of what the models hold."""
+    import re
+
+    from counterfactory.keys import key
+
+    name = re.sub(r"[^\w.-]+", "-", check.model).strip("-.")[-40:].strip("-.") or "model"
+    return f"check-{name}-{key(check)[:8]}"

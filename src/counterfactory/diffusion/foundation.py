@@ -1,0 +1,108 @@
+"""A finished text-to-image model as others learn beside it: frozen, with a data set in its latents and words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterfactory.diffusion.drawing import Parts, open_parts
+from counterfactory.diffusion.latent import all_captions, weights
+from counterfactory.diffusion.latents import kept_latents
+from counterfactory.errors import BadConfig
+from counterfactory.names import model_folder
+from counterfactory.training.fitting import Rows
+from counterfactory.training.tokenizer import tokens
+from counterfactory.types import Dataset
+from counterfactory.worker import Worker
+
+PREDICTIONS = ("epsilon", "v_prediction")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A data set as a model takes it, on disk: a value that travels to the processes of a training."""
+
+    latents: Path
+    tokens: Path
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Noised:
+    """Latents at random times, what is said of them, and what a network that removes the noise should say."""
+
+    latents: Tensor
+    times: Tensor
+    text: Tensor
+    wanted: Tensor
+    weights: Tensor
+
+    def loss(self, predicted: Tensor) -> Tensor:
+        """How far a prediction is off."""
+        each = (predicted.float() - self.wanted).pow(2).mean((1, 2, 3))
+        return (self.weights * each).mean()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Base:
+    """The frozen model and its material, opened."""
+
+    parts: Parts
+    latents: np.ndarray
+    tokens: Tensor
+    nothing: Tensor  # the tokens of no text
+    signal: Tensor  # what is left of the signal's power at each time
+
+    def noised(self, rows: Rows, unsaid: float, generator: torch.Generator) -> Noised:
+        """Some rows with noise laid on; a share of their captions is left unsaid."""
+        device = self.signal.device
+        x_BCHW = torch.from_numpy(self.latents[rows]).to(device).float()
+        said = self.tokens[torch.from_numpy(rows).to(device)]
+        silent = torch.rand(len(rows), generator=generator, device=device) < unsaid
+        said = torch.where(silent[:, None], self.nothing, said)
+        times = torch.randint(len(self.signal), (len(rows),), generator=generator, device=device)
+        noise = torch.randn(x_BCHW.shape, generator=generator, device=device)
+        power = self.signal[times][:, None, None, None]
+        with torch.no_grad():
+            text = self.parts.text_encoder(said.long())[0]
+        predicts_velocity = self.parts.scheduler.config.prediction_type == "v_prediction"
+        velocity = power.sqrt() * noise - (1 - power).sqrt() * x_BCHW
+        return Noised(
+            latents=power.sqrt() * x_BCHW + (1 - power).sqrt() * noise,
+            times=times,
+            text=text,
+            wanted=velocity if predicts_velocity else noise,
+            weights=weights(power.flatten()) if predicts_velocity else torch.ones_like(power.flatten()),
+        )
+
+
+def kept_material(worker: Worker, dataset: Dataset, base: str, size: int, folder: Path) -> Material:
+    """A data set in a model's latents, which the workspace keeps, and in its tokens, which the training keeps."""
+    from transformers import CLIPTokenizer
+
+    latents = kept_latents(worker, dataset, str(model_folder(base) / "vae"), size)
+    tokenizer = CLIPTokenizer.from_pretrained(model_folder(base) / "tokenizer")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tokens.npy"
+    np.save(path, tokens(tokenizer, all_captions(dataset)).numpy().astype(np.int32))
+    return Material(latents=latents, tokens=path)
+
+
+def open_base(name: str, material: Material, worker: Worker) -> Base:
+    """The model and its material on a worker's device."""
+    parts = open_parts(name, worker.device)
+    said = parts.scheduler.config.prediction_type
+    if said not in PREDICTIONS:
+        raise BadConfig(f"{name} predicts {said!r}; something can learn beside models of {' or '.join(PREDICTIONS)}.")
+    if worker.dtype == "float32":
+        parts.unet.to(memory_format=torch.channels_last)  # faster, as where it was trained
+    signal: Any = parts.scheduler.alphas_cumprod
+    return Base(
+        parts=parts,
+        latents=np.load(material.latents, mmap_mode="r"),
+        tokens=torch.from_numpy(np.load(material.tokens)).to(worker.device),
+        nothing=tokens(parts.tokenizer, [""]).to(worker.device, torch.int32),
+        signal=signal.to(worker.device),
+    )

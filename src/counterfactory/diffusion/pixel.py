@@ -1,0 +1,179 @@
+"""Trains an unconditional diffusion model of pixels that learns its variance (Nichol & Dhariwal 2021)."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from torch import Tensor
+
+from counterfactory.diffusion.gaussian import (
+    Chain,
+    alpha_bars,
+    chain,
+    cosine_betas,
+    hybrid_loss,
+    linear_betas,
+    noised,
+)
+from counterfactory.diffusion.sampling import denoiser, draw_fast
+from counterfactory.diffusion.trainers import PixelTrainer
+from counterfactory.keys import seed_for
+from counterfactory.training.arrays import kept_pictures
+from counterfactory.training.checkpoint import Progress
+from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.grid import save_grid
+from counterfactory.training.pictures import to_tensor
+from counterfactory.training.saving import save_half
+from counterfactory.training.team import Team, together
+from counterfactory.types import Dataset
+from counterfactory.worker import Worker
+
+SHOWN, STEPS = 24, 20  # pictures in the grid, and the steps that they are drawn in
+ASKED = 64  # pictures that the errors are measured on
+
+
+def fit(trainer: PixelTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+    """Trains to the end of the budget and forgets how it got there; see `PixelTrainer.fit`."""
+    numbers = trained(trainer, worker, folder, datasets)
+    shutil.rmtree(folder / "training")
+    return numbers
+
+
+def trained(trainer: PixelTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+    """The same, but keeps the training's state: a call with a larger budget goes on from there."""
+    size = trainer.size * trainer.shrink
+    pictures = kept_pictures(worker, datasets["train"], size)
+    asked = kept_pictures(worker, datasets.get("validation", datasets["train"]), size)
+    task = Task(trainer=trainer, worker=worker, folder=folder, pictures=pictures, asked=asked)
+    return together(task, trainer.schedule.processes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What each process of a training does: a value that travels."""
+
+    trainer: PixelTrainer
+    worker: Worker
+    folder: Path
+    pictures: Path
+    asked: Path
+
+    def __call__(self, team: Team) -> dict[str, Any]:
+        device = self.worker.device
+        pixels = np.load(self.pictures, mmap_mode="r")
+        asked = to_tensor(shrunk(np.load(self.asked, mmap_mode="r")[:ASKED], self.trainer.shrink)).to(device)
+        links = training_chain(self.trainer, device)
+        module = build(self.trainer)
+        if self.worker.dtype == "float32":
+            module.to(memory_format=torch.channels_last)  # a tenth to a fifth faster; in bfloat16 slower
+
+        def loss(network: Any, rows: Rows, generator: torch.Generator) -> Tensor:
+            x_BCHW = to_tensor(shrunk(pixels[rows], self.trainer.shrink)).to(device)
+            error_B, bound_B = errors(network, links, x_BCHW, generator)
+            return (error_B + bound_B).mean()
+
+        def show(average: Any, progress: Progress) -> dict[str, Any]:
+            return _show(average, self.trainer, self.folder, progress, measured(average, links, asked))
+
+        site = Site(folder=self.folder / "training", device=device, dtype=self.worker.dtype, team=team)
+        lesson = Lesson(module=module, length=len(pixels), loss=loss, show=show)
+        average, progress = train(lesson, self.trainer.schedule, site)
+        return {"seconds": progress.seconds, **show(average, progress)} if team.leads else {}
+
+
+def build(trainer: PixelTrainer) -> Any:
+    """A network whose first weights follow from the seed alone: half of what it says is noise, half variance."""
+    shapes = trainer.network
+    networks: Any = UNet2DModel  # untyped in diffusers
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for("pixel", trainer.schedule.seed))
+        return networks(
+            sample_size=trainer.size,
+            in_channels=3,
+            out_channels=6,
+            down_block_types=["AttnDownBlock2D" if looks else "DownBlock2D" for looks in shapes.attends],
+            up_block_types=["AttnUpBlock2D" if looks else "UpBlock2D" for looks in reversed(shapes.attends)],
+            block_out_channels=shapes.channels,
+            layers_per_block=shapes.layers,
+            attention_head_dim=shapes.head_width,
+            norm_num_groups=shapes.groups,
+            attn_norm_num_groups=shapes.groups,
+            resnet_time_scale_shift="scale_shift",
+        )
+
+
+def scheduler(trainer: PixelTrainer) -> Any:
+    """How noise was laid on, as diffusers says it; its steps are spaced as guided-diffusion spaces them."""
+    schedulers: Any = DDPMScheduler
+    named: dict[str, Any] = {"beta_schedule": "squaredcos_cap_v2"}
+    if trainer.noising == "linear":
+        named = {"beta_schedule": "linear", "beta_start": 0.1 / trainer.times, "beta_end": 20 / trainer.times}
+    return schedulers(
+        num_train_timesteps=trainer.times, variance_type="learned_range", timestep_spacing="linspace", **named
+    )
+
+
+def training_chain(trainer: PixelTrainer, device: str) -> Chain:
+    """All steps that are learnt."""
+    betas = {"linear": linear_betas, "cosine": cosine_betas}[trainer.noising](trainer.times)
+    return chain(alpha_bars(betas), range(trainer.times), device)
+
+
+def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
+    """Pictures (B, H, W, 3) whose every pixel is the mean of a square of them."""
+    if factor == 1:
+        return pixels
+    count, height, width, channels = pixels.shape
+    squares = pixels.reshape(count, height // factor, factor, width // factor, factor, channels)
+    means: np.ndarray = squares.mean((2, 4)).round().astype(np.uint8)
+    return means
+
+
+def errors(network: Any, links: Chain, x_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Of each picture, both parts of the hybrid loss at a time of its own.
+
+    Every time is as likely as any other, and a batch has some of all of them (Kingma et al. 2021, appendix I.1).
+    """
+    count, device = len(x_BCHW), x_BCHW.device
+    parts = torch.arange(count, device=device) + torch.rand(count, generator=generator, device=device)
+    step_B = (parts * (len(links) / count)).long().clamp(max=len(links) - 1)
+    noise = torch.randn(x_BCHW.shape, generator=generator, device=device)
+    output = network(noised(links, x_BCHW, noise, step_B), links.times[step_B]).sample.float()
+    return hybrid_loss(links, output, x_BCHW, noise, step_B)
+
+
+@torch.no_grad()
+def measured(network: Any, links: Chain, x_BCHW: Tensor) -> dict[str, float]:
+    """Both parts of the loss on pictures that are not learnt from, with the same noise at every call."""
+    error_B, bound_B = errors(network, links, x_BCHW, torch.Generator(x_BCHW.device).manual_seed(0))
+    return {"noise_error": round(float(error_B.mean()), 6), "bound": round(float(bound_B.mean()), 6)}
+
+
+def save(network: Any, trainer: PixelTrainer, folder: Path) -> None:
+    """Writes the folder of a `DDPMPipeline` in half precision."""
+    pipelines: Any = DDPMPipeline
+    folder.mkdir(parents=True, exist_ok=True)
+    noising = scheduler(trainer)
+    pipelines(unet=network, scheduler=noising).save_config(folder)
+    save_half(network, folder / "unet")
+    noising.save_pretrained(folder / "scheduler")
+
+
+def _show(
+    network: Any, trainer: PixelTrainer, folder: Path, progress: Progress, errors: Mapping[str, float]
+) -> dict[str, Any]:
+    """Writes the weights, pictures for a person and how far off they are; the folder is usable from then on."""
+    save(network, trainer, folder)
+    model = denoiser(network, scheduler(trainer), str(network.device))
+    save_grid(draw_fast(model, range(SHOWN), STEPS), 8, folder / "training" / "grid.png")
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    numbers = {"images": progress.images, **errors, "parameters": parameters}
+    with (folder / "training" / "quality.jsonl").open("a") as file:
+        file.write(json.dumps(numbers) + "\n")
+    return numbers

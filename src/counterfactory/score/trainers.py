@@ -1,0 +1,34 @@
+"""The trainer of image-text scorers as configuration: which shapes, for how long. No torch to configure."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from counterfactory.training.schedule import Count, Schedule
+from counterfactory.training.towers import Tower
+from counterfactory.types import Dataset
+from counterfactory.worker import Worker
+
+
+class ClipTrainer(BaseModel, frozen=True, extra="forbid"):
+    """A CLIP from the captions of `datasets["train"]`: pictures and texts that belong together lie together."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[str] = "clip"
+
+    schedule: Schedule = Schedule(images=500_000, batch_size=64, learning_rate=1e-3, weight_decay=1e-2)
+    size: Count = 64  # of the pictures
+    patch: Count = 8
+    image: Tower = Tower()
+    text: Tower = Tower(layers=2)
+    embedding: Count = 128
+    vocabulary: Count = 800  # at most so many tokens
+    length: Count = 32  # tokens of a text
+
+    def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+        """Leaves a folder that `CLIPModel` and `CLIPProcessor` load; goes on where a killed call stopped."""
+        from counterfactory.score.clip_training import fit
+
+        return fit(self, worker, folder, datasets)
