@@ -1,6 +1,5 @@
 """Trains a BLIP captioner (Li et al. 2022): the next word of a picture's caption, given the picture and the words."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from counterfactory.training.checkpoint import Progress
 from counterfactory.training.fitting import Lesson, Rows, Site, train
 from counterfactory.training.grid import save_grid
 from counterfactory.training.pictures import to_tensor
+from counterfactory.training.quality import note_quality
 from counterfactory.training.saving import save_half
 from counterfactory.training.team import Team, together
 from counterfactory.training.tokenizer import tokens
@@ -175,8 +175,7 @@ def _show(module: Any, progress: Progress, asked: Asked, tokenizer: BertTokenize
     numbers = {"images": progress.images, "same_words": sum(right) / len(right)}
     save_grid(asked.pictures[:SHOWN], 8, folder / "training" / "grid.png")
     (folder / "training" / "grid.txt").write_text("\n".join(texts[:SHOWN]) + "\n")
-    with (folder / "training" / "quality.jsonl").open("a") as file:
-        file.write(json.dumps(numbers) + "\n")
+    note_quality(folder, numbers)
     return numbers
 
 

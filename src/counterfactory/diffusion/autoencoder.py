@@ -1,6 +1,5 @@
 """Trains the autoencoder whose latents everything else is drawn in."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from counterfactory.training.checkpoint import Progress
 from counterfactory.training.fitting import Lesson, Rows, Site, train
 from counterfactory.training.grid import save_grid
 from counterfactory.training.pictures import to_tensor
+from counterfactory.training.quality import note_quality
 from counterfactory.training.saving import save_half
 from counterfactory.training.team import Team, together
 from counterfactory.types import Dataset
@@ -146,6 +146,5 @@ def _show(module: Any, progress: Progress, asked: Tensor, folder: Path) -> dict[
     numbers = {"images": progress.images, "psnr": psnr(module, asked), "scaling_factor": save(module, asked, folder)}
     some = asked[:SHOWN]
     save_grid(torch.cat([some, _decoded(module, some)]), SHOWN // 2, folder / "training" / "grid.png")
-    with (folder / "training" / "quality.jsonl").open("a") as file:
-        file.write(json.dumps(numbers) + "\n")
+    note_quality(folder, numbers)
     return numbers

@@ -20,8 +20,10 @@ from counterfactory.diffusion.trainers import ControlTrainer
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.keys import dataset_key, seed_for
 from counterfactory.training.arrays import array_path, kept_pictures, kept_rows
+from counterfactory.training.checkpoint import Progress
 from counterfactory.training.fitting import Lesson, Rows, Site, train
 from counterfactory.training.grid import save_grid
+from counterfactory.training.quality import Opinion, no_opinion, note_quality
 from counterfactory.training.saving import save_half
 from counterfactory.training.team import Team, together
 from counterfactory.types import Control, Dataset, Request, Sample
@@ -38,7 +40,11 @@ def fit(trainer: ControlTrainer, worker: Worker, folder: Path, datasets: Mapping
 
 
 def trained(
-    trainer: ControlTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]
+    trainer: ControlTrainer,
+    worker: Worker,
+    folder: Path,
+    datasets: Mapping[str, Dataset],
+    opinion: Opinion = no_opinion,
 ) -> Mapping[str, Any]:
     """The same, but keeps the training's state: a call with a larger budget goes on from there."""
     dataset = datasets["train"]
@@ -46,7 +52,15 @@ def trained(
     pictures = kept_controls(worker, dataset, trainer.control, trainer.size)
     material = kept_material(worker, dataset, trainer.base, trainer.size, folder / "training")
     asked = tuple(_request(trainer.control, sample, seed) for seed, sample in enumerate(shown))
-    task = Task(trainer=trainer, worker=worker, folder=folder, material=material, pictures=pictures, asked=asked)
+    task = Task(
+        trainer=trainer,
+        worker=worker,
+        folder=folder,
+        material=material,
+        pictures=pictures,
+        asked=asked,
+        opinion=opinion,
+    )
     return together(task, trainer.schedule.processes)
 
 
@@ -60,6 +74,7 @@ class Task:
     material: Material
     pictures: Path
     asked: tuple[Request, ...]
+    opinion: Opinion
 
     def __call__(self, team: Team) -> dict[str, Any]:
         base = open_base(self.trainer.base, self.material, self.worker)
@@ -67,20 +82,18 @@ class Task:
         module: Any = build(self.trainer, base.parts)
         if self.worker.dtype == "float32":
             module.to(memory_format=torch.channels_last)
-        lesson = Lesson(
-            module=module,
-            length=len(data.pictures),
-            loss=data.loss,
-            show=lambda average, _: self._show(average, base.parts),
-        )
+
+        def show(average: Any, progress: Progress) -> dict[str, Any]:
+            return self._show(average, base.parts, progress)
+
+        lesson = Lesson(module=module, length=len(data.pictures), loss=data.loss, show=show)
         site = Site(folder=self.folder / "training", device=self.worker.device, dtype=self.worker.dtype, team=team)
         average, progress = train(lesson, self.trainer.schedule, site)
-        if team.leads:
-            self._show(average, base.parts)
+        said = show(average, progress) if team.leads else {}
         size = sum(parameter.numel() for parameter in average.parameters())
-        return {"images": progress.images, "seconds": progress.seconds, "parameters": size}
+        return {**said, "seconds": progress.seconds, "parameters": size}
 
-    def _show(self, module: Any, parts: Parts) -> None:
+    def _show(self, module: Any, parts: Parts, progress: Progress) -> dict[str, Any]:
         """The folder is usable from the first checkpoint on; a person sees each layout and what is drawn on it."""
         save_half(module, self.folder)
         parts = replace(parts, controls={self.trainer.control: module})
@@ -89,6 +102,9 @@ class Task:
         drawn = draw(parts, self.asked, STEPS, seen=seen)
         both = torch.stack([layouts.to(drawn) * 2 - 1, drawn], 1).flatten(0, 1)
         save_grid(both, COLUMNS, self.folder / "training" / "grid.png")
+        numbers = {"images": progress.images, **self.opinion(drawn)}
+        note_quality(self.folder, numbers)
+        return numbers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

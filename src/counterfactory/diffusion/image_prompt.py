@@ -21,9 +21,11 @@ from counterfactory.diffusion.trainers import ImagePromptTrainer
 from counterfactory.keys import dataset_key, seed_for
 from counterfactory.names import identity
 from counterfactory.training.arrays import array_path, kept_pictures, kept_rows
+from counterfactory.training.checkpoint import Progress
 from counterfactory.training.fitting import Lesson, Rows, Site, train
 from counterfactory.training.grid import save_grid
 from counterfactory.training.pictures import to_tensor
+from counterfactory.training.quality import Opinion, no_opinion, note_quality
 from counterfactory.training.saving import save_half
 from counterfactory.training.team import Team, together
 from counterfactory.types import Dataset, Request
@@ -43,7 +45,11 @@ def fit(
 
 
 def trained(
-    trainer: ImagePromptTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]
+    trainer: ImagePromptTrainer,
+    worker: Worker,
+    folder: Path,
+    datasets: Mapping[str, Dataset],
+    opinion: Opinion = no_opinion,
 ) -> Mapping[str, Any]:
     """The same, but keeps the training's state: a call with a larger budget goes on from there."""
     dataset = datasets["train"]
@@ -58,6 +64,7 @@ def trained(
             Request(prompt="", seed=seed, guidance=GUIDANCE, image_prompt=sample.image)
             for seed, sample in enumerate(shown)
         ),
+        opinion=opinion,
     )
     return together(task, trainer.schedule.processes)
 
@@ -72,6 +79,7 @@ class Task:
     material: Material
     embeddings: Path
     asked: tuple[Request, ...]
+    opinion: Opinion
 
     def __call__(self, team: Team) -> dict[str, Any]:
         base = open_base(self.trainer.base, self.material, self.worker)
@@ -80,20 +88,23 @@ class Task:
         embeddings = np.load(self.embeddings, mmap_mode="r")
         data = Data(base=base, unet=prompted(base.parts.unet, module), embeddings=embeddings, trainer=self.trainer)
         parts = replace(base.parts, image_encoder=encoder)
+
+        def show(average: Any, progress: Progress) -> dict[str, Any]:
+            return self._show(average, parts, progress)
+
         lesson = Lesson(
             module=module,
             length=len(embeddings),
             loss=lambda _, rows, generator: data.loss(rows, generator),  # the module listens inside of data.unet
-            show=lambda average, _: self._show(average, parts),
+            show=show,
         )
         site = Site(folder=self.folder / "training", device=self.worker.device, dtype=self.worker.dtype, team=team)
         average, progress = train(lesson, self.trainer.schedule, site)
-        if team.leads:
-            self._show(average, parts)
+        said = show(average, progress) if team.leads else {}
         size = sum(parameter.numel() for parameter in average.parameters())
-        return {"images": progress.images, "seconds": progress.seconds, "parameters": size}
+        return {**said, "seconds": progress.seconds, "parameters": size}
 
-    def _show(self, adapter: Any, parts: Parts) -> None:
+    def _show(self, adapter: Any, parts: Parts, progress: Progress) -> dict[str, Any]:
         """The folder is usable from the first checkpoint on; a person sees pictures and what is drawn after each."""
         save_adapter(adapter, self.folder)
         save_half(parts.image_encoder, self.folder / ENCODER)
@@ -106,6 +117,9 @@ class Task:
             for scale in SCALES
         ]
         save_grid(torch.cat([shown, *drawn]), len(self.asked), self.folder / "training" / "grid.png")
+        numbers = {"images": progress.images, **self.opinion(drawn[-1])}  # at the largest scale
+        note_quality(self.folder, numbers)
+        return numbers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,8 +19,10 @@ from counterfactory.diffusion.text import build_encoder
 from counterfactory.diffusion.trainers import LatentTrainer
 from counterfactory.errors import BadData
 from counterfactory.keys import seed_for
+from counterfactory.training.checkpoint import Progress
 from counterfactory.training.fitting import Lesson, Rows, Site, train
 from counterfactory.training.grid import save_grid
+from counterfactory.training.quality import Opinion, no_opinion, note_quality
 from counterfactory.training.team import Team, together
 from counterfactory.training.tokenizer import learn_tokenizer, save_tokenizer, tokens
 from counterfactory.types import Dataset, Request
@@ -39,7 +41,13 @@ def fit(trainer: LatentTrainer, worker: Worker, folder: Path, datasets: Mapping[
     return numbers
 
 
-def trained(trainer: LatentTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+def trained(
+    trainer: LatentTrainer,
+    worker: Worker,
+    folder: Path,
+    datasets: Mapping[str, Dataset],
+    opinion: Opinion = no_opinion,
+) -> Mapping[str, Any]:
     """The same, but keeps the training's state: a call with a larger budget goes on from there."""
     training = folder / "training"
     training.mkdir(parents=True, exist_ok=True)
@@ -49,7 +57,7 @@ def trained(trainer: LatentTrainer, worker: Worker, folder: Path, datasets: Mapp
     save_tokenizer(tokenizer, folder / "tokenizer")
     np.save(training / "tokens.npy", tokens(tokenizer, captions).numpy().astype(np.int32))
     shown = all_captions(datasets.get("validation", datasets["train"]))[:SHOWN]
-    task = Task(trainer=trainer, worker=worker, folder=folder, latents=latents, shown=tuple(shown))
+    task = Task(trainer=trainer, worker=worker, folder=folder, latents=latents, shown=tuple(shown), opinion=opinion)
     return together(task, trainer.schedule.processes)
 
 
@@ -62,6 +70,7 @@ class Task:
     folder: Path
     latents: Path
     shown: tuple[str, ...]
+    opinion: Opinion
 
     def __call__(self, team: Team) -> dict[str, Any]:
         noising: Any = DDPMScheduler
@@ -78,17 +87,26 @@ class Task:
         module: Any = build(self.trainer, tokenizer, data.latents.shape)
         if self.worker.dtype == "float32":
             module["unet"].to(memory_format=torch.channels_last)  # a tenth to a fifth faster; in bfloat16 slower
-        lesson = Lesson(
-            module=module,
-            length=len(data.latents),
-            loss=data.loss,
-            show=lambda average, _: _show(parts_of(average, autoencoder, tokenizer), self.shown, self.folder),
-        )
+
+        def show(average: Any, progress: Progress) -> dict[str, Any]:
+            return self._show(parts_of(average, autoencoder, tokenizer), progress)
+
+        lesson = Lesson(module=module, length=len(data.latents), loss=data.loss, show=show)
         site = Site(folder=training, device=device, dtype=self.worker.dtype, team=team)
         average, progress = train(lesson, self.trainer.schedule, site)
-        if team.leads:
-            _show(parts_of(average, autoencoder, tokenizer), self.shown, self.folder)
-        return {"images": progress.images, "seconds": progress.seconds, "parameters": _size(average)}
+        said = show(average, progress) if team.leads else {}
+        return {**said, "seconds": progress.seconds, "parameters": _size(average)}
+
+    def _show(self, parts: Parts, progress: Progress) -> dict[str, Any]:
+        """The folder is usable from the first checkpoint on, and a person sees how far it has come."""
+        save_pipeline(parts, self.folder)
+        requests = [Request(prompt=text, seed=seed, guidance=GUIDANCE) for seed, text in enumerate(self.shown)]
+        drawn = draw(parts, requests, STEPS)
+        save_grid(drawn, 8, self.folder / "training" / "grid.png")
+        (self.folder / "training" / "grid.txt").write_text("\n".join(self.shown) + "\n")
+        numbers = {"images": progress.images, **self.opinion(drawn)}
+        note_quality(self.folder, numbers)
+        return numbers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -163,14 +181,6 @@ def parts_of(module: Any, autoencoder: Any, tokenizer: CLIPTokenizer) -> Parts:
             steps_offset=1,
         ),
     )
-
-
-def _show(parts: Parts, prompts: tuple[str, ...], folder: Path) -> None:
-    """The folder is usable from the first checkpoint on, and a person sees how far it has come."""
-    save_pipeline(parts, folder)
-    requests = [Request(prompt=text, seed=seed, guidance=GUIDANCE) for seed, text in enumerate(prompts)]
-    save_grid(draw(parts, requests, STEPS), 8, folder / "training" / "grid.png")
-    (folder / "training" / "grid.txt").write_text("\n".join(prompts) + "\n")
 
 
 def all_captions(dataset: Dataset) -> list[str]:

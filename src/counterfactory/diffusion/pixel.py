@@ -1,6 +1,5 @@
 """Trains an unconditional diffusion model of pixels that learns its variance (Nichol & Dhariwal 2021)."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from counterfactory.training.checkpoint import Progress
 from counterfactory.training.fitting import Lesson, Rows, Site, train
 from counterfactory.training.grid import save_grid
 from counterfactory.training.pictures import to_tensor
+from counterfactory.training.quality import Opinion, no_opinion, note_quality
 from counterfactory.training.saving import save_half
 from counterfactory.training.team import Team, together
 from counterfactory.types import Dataset
@@ -45,12 +45,18 @@ def fit(trainer: PixelTrainer, worker: Worker, folder: Path, datasets: Mapping[s
     return numbers
 
 
-def trained(trainer: PixelTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+def trained(
+    trainer: PixelTrainer,
+    worker: Worker,
+    folder: Path,
+    datasets: Mapping[str, Dataset],
+    opinion: Opinion = no_opinion,
+) -> Mapping[str, Any]:
     """The same, but keeps the training's state: a call with a larger budget goes on from there."""
     size = trainer.size * trainer.shrink
     pictures = kept_pictures(worker, datasets["train"], size)
     asked = kept_pictures(worker, datasets.get("validation", datasets["train"]), size)
-    task = Task(trainer=trainer, worker=worker, folder=folder, pictures=pictures, asked=asked)
+    task = Task(trainer=trainer, worker=worker, folder=folder, pictures=pictures, asked=asked, opinion=opinion)
     return together(task, trainer.schedule.processes)
 
 
@@ -63,6 +69,7 @@ class Task:
     folder: Path
     pictures: Path
     asked: Path
+    opinion: Opinion
 
     def __call__(self, team: Team) -> dict[str, Any]:
         device = self.worker.device
@@ -79,12 +86,23 @@ class Task:
             return (error_B + bound_B).mean()
 
         def show(average: Any, progress: Progress) -> dict[str, Any]:
-            return _show(average, self.trainer, self.folder, progress, measured(average, links, asked))
+            return self._show(average, {"images": progress.images, **measured(average, links, asked)})
 
         site = Site(folder=self.folder / "training", device=device, dtype=self.worker.dtype, team=team)
         lesson = Lesson(module=module, length=len(pixels), loss=loss, show=show)
         average, progress = train(lesson, self.trainer.schedule, site)
         return {"seconds": progress.seconds, **show(average, progress)} if team.leads else {}
+
+    def _show(self, network: Any, errors: Mapping[str, float]) -> dict[str, Any]:
+        """Writes the weights, pictures for a person and how good they are; the folder is usable from then on."""
+        save(network, self.trainer, self.folder)
+        model = denoiser(network, scheduler(self.trainer), str(network.device))
+        drawn = draw_fast(model, range(SHOWN), STEPS)
+        save_grid(drawn, 8, self.folder / "training" / "grid.png")
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        numbers = {**errors, "parameters": parameters, **self.opinion(drawn)}
+        note_quality(self.folder, numbers)
+        return numbers
 
 
 def build(trainer: PixelTrainer) -> Any:
@@ -163,17 +181,3 @@ def save(network: Any, trainer: PixelTrainer, folder: Path) -> None:
     pipelines(unet=network, scheduler=noising).save_config(folder)
     save_half(network, folder / "unet")
     noising.save_pretrained(folder / "scheduler")
-
-
-def _show(
-    network: Any, trainer: PixelTrainer, folder: Path, progress: Progress, errors: Mapping[str, float]
-) -> dict[str, Any]:
-    """Writes the weights, pictures for a person and how far off they are; the folder is usable from then on."""
-    save(network, trainer, folder)
-    model = denoiser(network, scheduler(trainer), str(network.device))
-    save_grid(draw_fast(model, range(SHOWN), STEPS), 8, folder / "training" / "grid.png")
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    numbers = {"images": progress.images, **errors, "parameters": parameters}
-    with (folder / "training" / "quality.jsonl").open("a") as file:
-        file.write(json.dumps(numbers) + "\n")
-    return numbers

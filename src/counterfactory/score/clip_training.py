@@ -3,7 +3,6 @@
 In a batch of captions from a small world several may read alike: such a text belongs to every picture that has it.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from counterfactory.training.captions import captions_of
 from counterfactory.training.checkpoint import NAME, Progress
 from counterfactory.training.fitting import Lesson, Rows, Site, train
 from counterfactory.training.pictures import to_tensor
+from counterfactory.training.quality import note_quality
 from counterfactory.training.saving import save_half
 from counterfactory.training.team import Team, together
 from counterfactory.training.tokenizer import learn_tokenizer, save_tokenizer, tokens
@@ -191,8 +191,7 @@ def _show(module: Any, progress: Progress, asked: Asked, tokenizer: CLIPTokenize
     processor(pictures, tokenizer).save_pretrained(folder)
     pictures.save_pretrained(folder)  # for programs that read the picture's side alone
     numbers = {"images": progress.images, "retrieval_of_32": retrieval(module, asked)}
-    with (folder / "training" / "quality.jsonl").open("a") as file:
-        file.write(json.dumps(numbers) + "\n")
+    note_quality(folder, numbers)
     return numbers
 
 

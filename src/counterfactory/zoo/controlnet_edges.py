@@ -6,6 +6,7 @@ from typing import Any
 from counterfactory.diffusion.control import trained
 from counterfactory.diffusion.trainers import ControlTrainer
 from counterfactory.worker import Worker
+from counterfactory.zoo.figures import figures
 from counterfactory.zoo.frozen import frozen
 from counterfactory.zoo.order import Order
 from counterfactory.zoo.world import seen_scenes
@@ -18,4 +19,6 @@ def train(order: Order, worker: Worker) -> Mapping[str, Any]:
     data = {"train": seen_scenes("train", order.scenes or 100_000), "validation": seen_scenes("validation", 64)}
     (base,) = frozen(order, "latent")
     trainer = ControlTrainer(base=base, control="edges", attends=ATTENDS)
-    return trained(order.within(trainer), worker, order.folder, data)
+    return trained(
+        order.within(trainer), worker, order.folder, data, figures(order, worker, data["validation"].samples)
+    )

@@ -6,6 +6,7 @@ from typing import Any
 from counterfactory.diffusion.pixel import trained
 from counterfactory.diffusion.trainers import PixelTrainer
 from counterfactory.worker import Worker
+from counterfactory.zoo.figures import figures
 from counterfactory.zoo.order import Order
 from counterfactory.zoo.world import seen_scenes
 
@@ -13,4 +14,4 @@ from counterfactory.zoo.world import seen_scenes
 def train(order: Order, worker: Worker) -> Mapping[str, Any]:
     """Goes on to the end of the time that is given; the numbers that came of it."""
     data = {"train": seen_scenes("train", order.scenes or 100_000), "validation": seen_scenes("validation", 64)}
-    return trained(order.within(PixelTrainer(shrink=2)), worker, order.folder, data)
+    return trained(order.within(PixelTrainer(shrink=2)), worker, order.folder, data, figures(order, worker))

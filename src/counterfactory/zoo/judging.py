@@ -1,6 +1,5 @@
 """How the zoo's judge learns: from all of Diorama, worn a little as drawn pictures are."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from counterfactory.training.arrays import array_path, kept_rows
 from counterfactory.training.checkpoint import Progress
 from counterfactory.training.fitting import Lesson, Rows, Site, train
 from counterfactory.training.pictures import to_tensor
+from counterfactory.training.quality import note_quality
 from counterfactory.training.schedule import Count, Schedule
 from counterfactory.training.team import Team, together
 from counterfactory.types import Dataset, Sample
@@ -100,8 +100,7 @@ class Task:
         said = {"channels": self.trainer.channels, "factors": FACTORS}
         save(average, said, self.folder)
         numbers = {"images": progress.images, **measured(Judge(network=average, device=self.worker.device), self.fresh)}
-        with (self.folder / "training" / "quality.jsonl").open("a") as file:
-            file.write(json.dumps(numbers) + "\n")
+        note_quality(self.folder, numbers)
         return numbers
 
 

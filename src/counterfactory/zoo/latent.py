@@ -10,6 +10,7 @@ from counterfactory.diffusion.trainers import LatentTrainer
 from counterfactory.errors import BadConfig
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.worker import Worker
+from counterfactory.zoo.figures import figures
 from counterfactory.zoo.order import NUMBERS, Order
 from counterfactory.zoo.world import seen_scenes
 
@@ -19,7 +20,9 @@ def train(order: Order, worker: Worker) -> Mapping[str, Any]:
     data = {"train": seen_scenes("train", order.scenes or 100_000), "validation": seen_scenes("validation", 64)}
     kept_pictures(worker, data["train"], 64)  # the autoencoder may be learning still
     trainer = LatentTrainer(autoencoder=str(_frozen(order.zoo / "autoencoder", order.folder / "frozen")))
-    return trained(order.within(trainer), worker, order.folder, data)
+    return trained(
+        order.within(trainer), worker, order.folder, data, figures(order, worker, data["validation"].samples)
+    )
 
 
 def _frozen(autoencoder: Path, copy: Path) -> Path:
