@@ -19,6 +19,7 @@ from counterfactory.keys import digest
 from counterfactory.run import Run
 from counterfactory.score.clip import ClipEmbed, ClipScore, ClipZeroShot
 from counterfactory.score.clip_training import contrast, fit, shortened, trained
+from counterfactory.score.rivals import rivals
 from counterfactory.score.trainers import ClipTrainer
 from counterfactory.testing import StepContract, TrainerContract
 from counterfactory.training.schedule import Schedule
@@ -166,6 +167,28 @@ def test_a_caption_that_two_pictures_share_is_right_for_both():
         > contrast(10 * logits, torch.tensor([4, 4, 7])).item() - 1e-6
     )
     assert contrast(torch.zeros(2, 2), torch.tensor([0, 1])).item() == pytest.approx(np.log(2))
+
+
+def test_a_rival_draws_a_picture_away_from_its_text_and_an_equal_text_does_not():
+    own = 20 * torch.eye(2)
+    near = torch.tensor([[20.0], [0.0]])  # as near to the first picture as its own text
+    logits = torch.cat([own, near], 1).requires_grad_()
+    contrast(logits, torch.tensor([1, 2, 3])).backward()
+    assert logits.grad[0, 0] < -0.1  # nearer to its own is better
+    assert logits.grad[0, 2] > 0.1
+    alike = logits.detach().requires_grad_()
+    contrast(alike, torch.tensor([1, 2, 1])).backward()
+    assert alike.grad.abs().max() < 1e-3
+
+
+def test_rivals_differ_in_one_word_where_there_are_such():
+    texts = ["a red car", "a blue car", "a red dog", "nothing of it", "a red car"]
+    found = rivals(texts, 4, seed=0)
+    assert found.shape == (5, 4)
+    assert {int(row) for row in found[[0, 4]].flatten()} <= {1, 2}
+    assert set(found[1]) <= {0, 4}
+    assert (rivals(texts, 4, seed=0) == found).all()
+    assert rivals(texts, 0, seed=0).shape == (5, 0)
 
 
 def test_texts_are_as_long_as_the_longest():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from counterfactory import shipped
+from counterfactory.doctor import examine
 from counterfactory.errors import BadConfig, Unavailable, UnknownName
 from counterfactory.names import identity, model_folder
 from counterfactory.shipped import shipped_names
@@ -95,3 +96,13 @@ def test_an_installation_without_weights_says_how_to_get_some(tmp_path: Path, mo
     monkeypatch.setattr(shipped, "WEIGHTS", tmp_path / "none")
     with pytest.raises(Unavailable, match=r"holds no zoo.*counterfactory\.zoo\.rebuild"):
         model_folder("zoo:diorama")
+
+
+def test_doctor_says_whether_the_zoo_is_whole(world: Path):
+    found = {finding.what: finding for finding in examine(world)}["zoo"]
+    assert found.fine
+    assert found.seen == "3 models, whole"
+    (world / "clip" / "model.safetensors").write_text("half")
+    found = {finding.what: finding for finding in examine(world)}["zoo"]
+    assert not found.fine
+    assert "clip/model.safetensors is damaged" in found.remedy

@@ -12,7 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from counterfactory.errors import Unavailable
 from counterfactory.names import is_offline
+from counterfactory.shipped import shipped_folder, shipped_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class Finding:
 
 def examine(workspace: Path) -> list[Finding]:
     """Every finding, the machine's first."""
-    looks: tuple[Callable[[], Finding], ...] = (_python, _torch, _device, _memory, _libraries, _torchvision, _hub)
+    looks: tuple[Callable[[], Finding], ...] = (_python, _torch, _device, _memory, _libraries, _torchvision, _zoo, _hub)
     return [*[look() for look in looks], _workspace(workspace)]
 
 
@@ -98,6 +100,18 @@ def _torchvision() -> Finding:
     except (ImportError, RuntimeError, AttributeError) as error:
         return Finding(what="torchvision", seen=f"broken ({error})", fine=False, remedy="pip uninstall torchvision")
     return Finding(what="torchvision", seen=f"{_version('torchvision')}, not needed")
+
+
+def _zoo() -> Finding:
+    """Every file of the models that ship is as it was packed."""
+    try:
+        names = shipped_names()
+        for name in names:
+            shipped_folder(name)
+    except Unavailable as error:
+        return Finding(what="zoo", seen="damaged", fine=False, remedy=str(error))
+    remedy = "" if names else "this installation holds no zoo; `make zoo` trains it in a checkout of the sources"
+    return Finding(what="zoo", seen=f"{len(names)} models, whole", fine=bool(names), remedy=remedy)
 
 
 def _hub() -> Finding:

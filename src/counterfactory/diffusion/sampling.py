@@ -61,9 +61,9 @@ def open_denoiser(name: str, device: str = "cpu", dtype: torch.dtype = torch.flo
     schedulers: Any = DDPMScheduler
     folder = str(model_folder(name))
     scheduler = schedulers.from_pretrained(folder, subfolder="scheduler")
-    network = networks.from_pretrained(folder, subfolder="unet", use_safetensors=True)
+    network = networks.from_pretrained(folder, subfolder="unet", use_safetensors=True, torch_dtype=dtype)
     _refuse_others(name, network.config, scheduler.config)
-    return denoiser(network.to(device, dtype).eval().requires_grad_(False), scheduler, device, dtype)
+    return denoiser(network.to(device).eval().requires_grad_(False), scheduler, device, dtype)
 
 
 def denoiser(network: Any, scheduler: Any, device: str, dtype: torch.dtype = torch.float32) -> Denoiser:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 from counterfactory.keys import seed_for
+from counterfactory.score.rivals import rivals
 from counterfactory.score.trainers import ClipTrainer
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.training.captions import captions_of
@@ -56,6 +57,7 @@ def trained(
     captions = {split: captions_of(datasets[split]) for split in ("train", asked)}
     tokenizer = _tokenizer(trainer, captions["train"], folder)
     np.save(training / "tokens.npy", tokens(tokenizer, captions["train"]).numpy().astype(np.int32))
+    np.save(training / "rivals.npy", rivals(captions["train"], trainer.rivals, trainer.schedule.seed))
     paths = pictures or {split: kept_pictures(worker, datasets[split], trainer.size) for split in captions}
     task = Task(
         trainer=trainer,
@@ -87,6 +89,7 @@ class Task:
             pixels=np.load(self.pictures, mmap_mode="r"),
             tokens=torch.from_numpy(said).to(device),
             texts=torch.from_numpy(np.unique(said, axis=0, return_inverse=True)[1].reshape(-1)).to(device),
+            rivals=np.load(training / "rivals.npy"),
             end=tokenizer.eos_token_id,
         )
         pictures = to_tensor(np.load(self.asked, mmap_mode="r")[:ASKED]).to(device)
@@ -111,15 +114,16 @@ class Data:
     pixels: np.ndarray
     tokens: Tensor
     texts: Tensor  # the number of each picture's text: equal texts, equal numbers
+    rivals: np.ndarray  # (N, K) rows whose texts are nearly each picture's own
     end: int
 
     def loss(self, module: Any, rows: Rows, generator: torch.Generator) -> Tensor:
-        """How surprising the right pairs are among all pairs of the batch."""
-        numbers = torch.from_numpy(rows).to(generator.device)
+        """How surprising the right pairs are among all pairs of the batch, and of pictures with rivals' texts."""
+        said = torch.from_numpy(np.concatenate([rows, self.rivals[rows].flatten()])).to(generator.device)
         x_BCHW = to_tensor(self.pixels[rows]).to(generator.device)
-        images_BD, texts_BD = embedded(module, x_BCHW, shortened(self.tokens[numbers].long(), self.end))
+        images_BD, texts_TD = embedded(module, x_BCHW, shortened(self.tokens[said].long(), self.end))
         scale = module.logit_scale.exp().clamp(max=SHARPEST)
-        return contrast(scale * images_BD @ texts_BD.T, self.texts[numbers])
+        return contrast(scale * images_BD @ texts_TD.T, self.texts[said])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,11 +135,19 @@ class Asked:
     captions: tuple[str, ...]
 
 
-def contrast(logits_BB: Tensor, texts_B: Tensor) -> Tensor:
-    """Cross-entropy over both sides; what has the same text is right alike."""
-    alike = (texts_B[:, None] == texts_B[None]).to(logits_BB.dtype)
-    right = alike / alike.sum(1, keepdim=True)
-    return (functional.cross_entropy(logits_BB, right) + functional.cross_entropy(logits_BB.T, right)) / 2
+def contrast(logits_BT: Tensor, texts_T: Tensor) -> Tensor:
+    """Cross-entropy of texts for each picture, and of pictures for each picture's own text; equal texts are alike.
+
+    The first B of the T texts are the pictures' own.
+    """
+    count = len(logits_BT)
+    alike_BT = (texts_T[:count, None] == texts_T[None]).to(logits_BT.dtype)
+    found = functional.cross_entropy(logits_BT, _shares(alike_BT))
+    return (found + functional.cross_entropy(logits_BT[:, :count].T, _shares(alike_BT[:, :count]))) / 2
+
+
+def _shares(alike: Tensor) -> Tensor:
+    return alike / alike.sum(1, keepdim=True)
 
 
 def embedded(module: Any, x_BCHW: Tensor, said: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from counterfactory.training.schedule import Count, Schedule
 from counterfactory.training.towers import Tower
@@ -24,6 +24,7 @@ class ClipTrainer(BaseModel, frozen=True, extra="forbid"):
     image: Tower = Tower()
     text: Tower = Tower(layers=2)
     embedding: Count = 128
+    rivals: Annotated[int, Field(ge=0)] = 2  # texts for each picture that differ from its own in one word
     vocabulary: Count = 800  # at most so many tokens
     length: Count = 32  # tokens of a text
 
