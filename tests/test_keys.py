@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import BaseModel
 
 from counterfactory import keys
+from counterfactory.keys import ASIDE
+from counterfactory.names import ModelName
 from counterfactory.types import Address, Dataset, Request, Sample
 from steps_for_tests import Multiply
 
@@ -74,3 +79,25 @@ def test_seeds_come_from_content_and_fit_31_bits():
 
 def test_a_path_is_its_text():
     assert keys.key(Path("a/b")) == keys.key("a/b")
+
+
+class Reached(BaseModel, frozen=True):
+    name: str
+    patience: Annotated[int, ASIDE] = 3
+
+
+def test_a_field_that_says_how_a_result_is_come_by_is_in_no_key():
+    assert keys.key(Reached(name="a", patience=9)) == keys.key(Reached(name="a")) != keys.key(Reached(name="b"))
+
+
+class Company(BaseModel, frozen=True):
+    models: Mapping[str, ModelName]
+
+
+def test_models_that_have_names_of_their_own_in_a_step_are_known_by_what_they_hold(tmp_path: Path):
+    for name in ("one", "same", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_text("2" if name == "other" else "1")
+    one, same, other = (keys.key(Company(models={"a": str(tmp_path / name)})) for name in ("one", "same", "other"))
+    assert one == same != other
+    assert keys.key(Company(models={"b": str(tmp_path / "one")})) != one

@@ -8,7 +8,7 @@ LAYERS = (
     {"types", "errors"},
     {"store", "blobs", "keys", "names", "shipped", "codec", "pixels", "worker", "config", "plugins", "record"}
     | {"processes"},
-    {"run", "watch", "executors", "publish", "prune", "search", "training"},
+    {"run", "watch", "executors", "publish", "prune", "search", "training", "asking"},
     {"data", "language", "caption", "diffusion", "explain", "score", "classify", "metrics"},
     {"recipes", "zoo"},
     {"cli", "report", "demo", "doctor", "catalogue", "__main__"},

@@ -111,6 +111,33 @@ def test_deterministic_mode_always_gives_a_step_the_same_number_of_items(tmp_pat
     assert sizes == [4, 4]
 
 
+def test_a_step_that_wants_many_items_at_once_is_given_them_and_no_step_fewer_than_the_worker_s(tmp_path, monkeypatch):
+    sizes = []
+
+    def load(self, worker):
+        return lambda numbers: sizes.append(len(numbers)) or [self.factor * n for n in numbers]
+
+    monkeypatch.setattr(Multiply, "load", load)
+    for wanted in (1, 10):
+        monkeypatch.setattr(Multiply, "at_once", wanted, raising=False)
+        with opened(tmp_path / str(wanted)) as run:
+            assert list(run.map(Multiply(), range(25))) == [2 * n for n in range(25)]
+    assert sizes == [4, 4, 4, 4, 4, 4, 1, 10, 10, 5]
+
+
+def test_items_of_which_a_step_says_that_they_are_alike_share_batches(tmp_path, monkeypatch):
+    batches = []
+
+    def load(self, worker):
+        return lambda numbers: batches.append(list(numbers)) or [self.factor * n for n in numbers]
+
+    monkeypatch.setattr(Multiply, "load", load)
+    monkeypatch.setattr(Multiply, "alike", lambda self, worker, number: number % 2, raising=False)
+    with opened(tmp_path) as run:
+        assert list(run.map(Multiply(), range(11))) == [2 * n for n in range(11)]
+    assert batches == [[0, 2, 4, 6], [8, 10], [1, 3, 5, 7], [9]]
+
+
 def test_a_bad_item_fails_alone_and_keeps_its_place(tmp_path):
     with opened(tmp_path) as run:
         results = list(run.map(Picky(bad=7), [1, 7, -2, 3]))

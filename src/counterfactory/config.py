@@ -26,11 +26,11 @@ def resolve(base: Model, *layers: Mapping[str, Any]) -> Model:
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested mappings as one; where `kind` changes, the fields of the old kind go with it."""
+    """Two nested mappings as one; where `kind` changes, the old kind's fields go with it, and `{}` takes all away."""
     both = dict(below)
     for name, new in above.items():
         old = both.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping) and _same_kind(old, new):
+        if isinstance(old, Mapping) and isinstance(new, Mapping) and new and _same_kind(old, new):
             both[name] = overlay(old, new)
         else:
             both[name] = new

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from operator import attrgetter
@@ -16,6 +16,13 @@ from counterfactory.names import identity, is_model_name
 from counterfactory.types import Address, Artifact, Dataset
 
 _dataset_keys: WeakKeyDictionary[Dataset, str] = WeakKeyDictionary()
+
+
+class _AsideMark:
+    """Marks a field that says how a result is come by and not what it is: it is part of no key."""
+
+
+ASIDE = _AsideMark()  # Annotated[int, ASIDE]: how many requests at once, how long to wait, where to ask
 
 
 def key(*parts: Any) -> str:
@@ -66,12 +73,22 @@ def dataset_key(dataset: Dataset) -> str:
 def _model(model: BaseModel) -> list[Any]:
     """A step or a config: its package, name, version and fields, models by what their files hold."""
     cls = type(model)
-    said = {name: _named(field, getattr(model, name)) for name, field in cls.model_fields.items()}
+    said = {
+        name: _named(field, getattr(model, name)) for name, field in cls.model_fields.items() if not _is_aside(field)
+    }
     return [cls.__module__.partition(".")[0], cls.__qualname__, getattr(cls, "version", 0), said]
 
 
+def _is_aside(field: Any) -> bool:
+    return any(isinstance(mark, _AsideMark) for mark in field.metadata)
+
+
 def _named(field: Any, value: Any) -> Any:
-    return identity(value) if isinstance(value, str) and is_model_name(field) else value
+    if not is_model_name(field):
+        return value
+    if isinstance(value, Mapping):
+        return {part: _named(field, one) for part, one in value.items()}
+    return identity(value) if isinstance(value, str) else value
 
 
 def _said(noun: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Doing, once each: a run maps steps, fits trainers and publishes, and remembers all of it in its workspace."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -169,8 +169,7 @@ class Run:
 
     def _do(self, step: Step[Any, Any], number: int, todo: dict[bytes, Any], failed_before: int) -> int:
         """Run what is missing, batch by batch, each committed before the next begins."""
-        names, size, failed = list(todo), self.worker.batch_size, 0
-        chunks = [names[i : i + size] for i in range(0, len(names), size)]
+        chunks, failed = _batches(step, self.worker, todo), 0
         batches = ([todo[name] for name in chunk] for chunk in chunks)
         for chunk, answers in zip(chunks, self.executor.map(step, batches), strict=True):
             pairs = list(zip(chunk, answers, strict=True))
@@ -188,6 +187,15 @@ class Run:
     def _sorry(self, step: str, count: int, example: bytes) -> str:
         reason = self.store.failures([example])[0].reason
         return f"{step}: {count} items failed, one so: {reason} What worked is kept; mend the cause and run again."
+
+
+def _batches(step: Step[Any, Any], worker: Worker, todo: Mapping[bytes, Any]) -> list[list[bytes]]:
+    """The items' keys, a list for each batch; where a step tells which items are alike, none has others among them."""
+    alike, size = getattr(step, "alike", None), max(worker.batch_size, getattr(step, "at_once", 1))
+    groups: dict[Hashable, list[bytes]] = {}
+    for name, item in todo.items():
+        groups.setdefault(alike(worker, item) if alike else None, []).append(name)
+    return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
 
 class UsedKeys:

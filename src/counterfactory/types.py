@@ -72,6 +72,34 @@ class Request:
     size: tuple[int, int] | None = None  # width, height
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A caption that may be rewritten, and what must stay in it."""
+
+    caption: str
+    label: str = ""  # what the picture is of, in words
+    synonyms: tuple[str, ...] = ()  # other words for the label; they stay too
+    task: str = ""  # what the labels are for, in words
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One change of a caption: words that stood in it, none where something is added, and words in their place."""
+
+    kind: str  # weather, colour, ...: see `counterfactory.language.kinds`
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewriting:
+    """A caption as it reads after its edits."""
+
+    caption: str
+    edits: tuple[Edit, ...]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Ordered samples of one split. A filter is a weight of 0 or 1; no weights means all 1."""
@@ -212,6 +240,9 @@ class Step(Protocol[Item_in, Result_out]):
     worker. `version` is bumped when its output changes. The batch callable returns one result or one
     `Failed` an item, in order; what it raises is met by halving the batch. A step whose items are large and
     stand alone, such as whole data sets, says `pads: ClassVar[bool] = False`: it is never given copies to fill a batch.
+    One that works on many items at the same time, such as requests to an endpoint, says with `at_once` (a number) how
+    many it wants in a batch where the worker would give it fewer. One that is fastest with items of one sort has
+    `alike(worker, item)`: items for which it says the same share batches, and results stay in the items' order.
     """
 
     version: ClassVar[int]

@@ -1,7 +1,7 @@
 """The step that says what pictures show."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
@@ -16,7 +16,9 @@ class Caption(BaseModel, frozen=True, extra="forbid"):
 
     version: ClassVar[int] = 1
 
+    kind: Literal["model"] = "model"
     model: Artifact | ModelName
+    prompt: str | None = None  # what a caption begins with, or what is asked; none: what suits the model
     captions: Annotated[int, Field(ge=1, le=100)] = 1  # of each picture
     seed: Annotated[int, Field(ge=0)] = 0
     max_tokens: Annotated[int, Field(ge=1, le=1000)] = 40  # of a caption
@@ -25,7 +27,7 @@ class Caption(BaseModel, frozen=True, extra="forbid"):
         from counterfactory.caption.models import open_captioner
 
         folder = worker.artifact(self.model) if isinstance(self.model, Artifact) else model_folder(self.model)
-        captioner = open_captioner(folder, worker.device, worker.torch_dtype())
+        captioner = open_captioner(folder, worker.device, worker.torch_dtype(), self.prompt)
 
         def caption(pictures: Sequence[Sample | Address]) -> list[tuple[str, ...] | Failed]:
             addresses = [picture.image if isinstance(picture, Sample) else picture for picture in pictures]

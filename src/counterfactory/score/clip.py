@@ -50,6 +50,22 @@ class ClipEmbed(BaseModel, frozen=True, extra="forbid"):
         return embed
 
 
+class ClipText(BaseModel, frozen=True, extra="forbid"):
+    """Where a text lies in CLIP's space: an array (D,) of length 1."""
+
+    version: ClassVar[int] = 1
+
+    model: Artifact | ModelName
+
+    def load(self, worker: Worker) -> Callable[[Sequence[str]], list[np.ndarray | Failed]]:
+        clip = _opened(self.model, worker)
+
+        def embed(texts: Sequence[str]) -> list[np.ndarray | Failed]:
+            return list(clip.texts(list(texts)).numpy())
+
+        return embed
+
+
 class ClipZeroShot(BaseModel, frozen=True, extra="forbid"):
     """A picture's probabilities, one a class in order, over a prompt for each: the softmax of CLIP's own logits."""
 

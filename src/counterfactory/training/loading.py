@@ -10,9 +10,9 @@ from counterfactory.errors import BadConfig
 CONFIG = "config.json"
 
 
-def kind_of(folder: Path, known: Collection[str]) -> str:
-    """Which of the known kinds of model (`clip`, `blip`) a folder holds, by its configuration."""
-    path, wanted = folder / CONFIG, " or ".join(map(repr, sorted(known)))
+def kind_of(folder: Path, known: Collection[str], wanted: str = "") -> str:
+    """Which of the known kinds of model (`clip`, `blip`) a folder holds; `wanted` names them where they are many."""
+    path, wanted = folder / CONFIG, wanted or " or ".join(map(repr, sorted(known)))
     try:
         said = json.loads(path.read_text(encoding="utf-8")).get("model_type") if path.exists() else None
     except ValueError as error:

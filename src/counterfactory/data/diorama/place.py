@@ -27,6 +27,11 @@ def scene_at(place: str) -> Scene:
     return _spelt(place.removeprefix("diorama:"))[2]
 
 
+def size_at(place: str) -> int:
+    """The side in pixels that a place spells out."""
+    return _spelt(place.removeprefix("diorama:"))[1]
+
+
 def drawn_both(place: str) -> tuple[Image.Image, Image.Image]:
     """The picture and the mask of the scene that a place spells out, drawn once."""
     _, size, scene = _spelt(place.removeprefix("diorama:"))

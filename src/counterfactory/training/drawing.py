@@ -1,4 +1,4 @@
-"""Draws words with one generator a picture, so that a caption is the same whatever it is written beside."""
+"""Draws words with one generator a text, so that a text is the same whatever it is written beside."""
 
 from collections.abc import Sequence
 

@@ -1,0 +1,1 @@
+"""Words: what of a caption may change, into what, and whether the label is still there."""
