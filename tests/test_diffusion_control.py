@@ -120,9 +120,10 @@ def test_masks_keep_their_numbers_when_they_are_resized(tmp_path: Path):
     assert pictures.unique().numel() == 2
 
 
-def test_a_layout_that_nobody_knows_is_named():
-    with pytest.raises(UnknownName, match="Did you mean 'edges'"):
-        control_pictures("edge", [], Pixels(), (8, 8))
+def test_a_layout_of_another_kind_is_shown_as_it_is(tmp_path: Path):
+    colours = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    address = saved(Image.fromarray(colours), tmp_path / "depth.png")
+    assert torch.equal(control_pictures("depth", [address], Pixels(), (8, 8)), from_bytes(colours[None]))
 
 
 @pytest.mark.parametrize("kind", ["edges", "masks"])

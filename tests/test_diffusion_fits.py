@@ -67,7 +67,7 @@ def test_weights_that_are_cut_off_are_told_with_their_folder(pipeline: Path):
     [
         ("text_encoder/config.json", {"hidden_size": 99}, "the text encoder says 99 numbers a word"),
         ("vae/config.json", {"latent_channels": 16}, "the autoencoder makes 16 latent channels"),
-        ("unet/config.json", {"in_channels": 9}, "networks for inpainting"),
+        ("unet/config.json", {"in_channels": 8}, "networks for enlarging and for instructions"),
         ("tokenizer/tokenizer_config.json", {"model_max_length": 77}, "up to 77 tokens, the text encoder takes 32"),
     ],
 )

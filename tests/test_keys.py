@@ -101,3 +101,15 @@ def test_models_that_have_names_of_their_own_in_a_step_are_known_by_what_they_ho
     one, same, other = (keys.key(Company(models={"a": str(tmp_path / name)})) for name in ("one", "same", "other"))
     assert one == same != other
     assert keys.key(Company(models={"b": str(tmp_path / "one")})) != one
+
+
+def test_what_lies_aside_is_left_out_at_any_depth():
+    class Inner(BaseModel):
+        what: str = "a"
+        how: Annotated[int, keys.ASIDE] = 1
+
+    class Outer(BaseModel):
+        several: tuple[Inner, ...] = (Inner(), Inner(what="b"))
+        named: dict[str, Inner] = {"x": Inner(how=5)}
+
+    assert keys.without_asides(Outer()) == {"several": [{"what": "a"}, {"what": "b"}], "named": {"x": {"what": "a"}}}

@@ -55,7 +55,7 @@ def test_every_preset_builds_and_survives_a_file(job, name):
     for preset in plugins.presets(recipe):
         built = plugins.preset(recipe, preset)
         assert resolve(recipe.default(), built.model_dump(mode="json")) == built
-        assert keys.key(built) == keys.key(type(built).model_validate_json(built.model_dump_json()))
+        assert type(built).model_validate_json(built.model_dump_json()) == built
 
 
 @pytest.mark.parametrize(("job", "name"), EVERY)

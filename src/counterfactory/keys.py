@@ -79,6 +79,16 @@ def _model(model: BaseModel) -> list[Any]:
     return [cls.__module__.partition(".")[0], cls.__qualname__, getattr(cls, "version", 0), said]
 
 
+def without_asides(value: Any) -> Any:
+    """Plain data of a value, of its models only what identifies them."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields.items()
+        return {name: without_asides(getattr(value, name)) for name, field in fields if not _is_aside(field)}
+    if isinstance(value, Mapping):
+        return {name: without_asides(item) for name, item in value.items()}
+    return [without_asides(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _is_aside(field: Any) -> bool:
     return any(isinstance(mark, _AsideMark) for mark in field.metadata)
 

@@ -23,8 +23,18 @@ def _tell_nobody(_done: int, _total: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Memory:
+    """How large networks spare a device's memory, and whether time is spent at first to be saved later."""
+
+    offload: bool = False  # networks wait in main memory until it is their turn
+    slicing: bool = False  # attention is computed a part at a time
+    tiling: bool = False  # autoencoders see a large picture a tile at a time; the seams join the keys
+    compile: bool = False  # networks are compiled when they are first met
+
+
+@dataclass(frozen=True, kw_only=True)
 class Worker:
-    """A place where steps run. `dtype` and `deterministic` change results and so join every key."""
+    """A place where steps run. `dtype`, `deterministic` and tiles change results and so join every key."""
 
     workspace: Path
     device: str = "cpu"
@@ -32,13 +42,15 @@ class Worker:
     deterministic: bool = False
     batch_size: int = 16
     processes: int = os.cpu_count() or 1
+    memory: Memory = Memory()
     tell: Tell = field(default=_tell_nobody, compare=False, repr=False)  # steps done, steps in all
 
     @property
     def settings(self) -> dict[str, Any]:
         """What of the worker is part of a result's identity: in deterministic mode also the shape of a batch."""
         exact = {"deterministic": self.batch_size} if self.deterministic else {}
-        return {"dtype": self.dtype, **exact}
+        tiles = {"tiling": True} if self.memory.tiling else {}
+        return {"dtype": self.dtype, **exact, **tiles}
 
     @property
     def blobs(self) -> Blobs:
@@ -71,6 +83,29 @@ def choose_device(wanted: str = "auto") -> str:
         there = ", ".join(name for name, is_there in available.items() if is_there)
         raise Unavailable(f"No device {wanted!r} on this machine. There is: {there}; give --device with one of them.")
     return wanted
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the machine, had no room left; each says it in its own way."""
+    import torch
+
+    said = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
+    )
+
+
+def let_memory_go(device: str) -> None:
+    """Gives back what a device keeps ready for later."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
 
 
 def accelerator() -> str | None:

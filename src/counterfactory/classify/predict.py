@@ -29,11 +29,11 @@ class Classify(BaseModel, frozen=True, extra="forbid"):
     classes: tuple[str, ...] | None = None
 
     def load(self, worker: Worker) -> Callable[[Sequence[Address]], list[tuple[float, ...] | Failed]]:
-        classifier = _loaded(self.classifier, worker)
+        classifier = open_classifier(self.classifier, worker)
         columns = matched(classifier.classes, self.classes or classifier.classes)
 
         def classify(addresses: Sequence[Address]) -> list[tuple[float, ...] | Failed]:
-            rows = _probabilities(classifier, worker, addresses)[:, columns]
+            rows = asked(classifier, worker, addresses)[:, columns]
             return [tuple(row.tolist()) for row in rows]
 
         return classify
@@ -48,7 +48,7 @@ class Evaluate(BaseModel, frozen=True, extra="forbid"):
     classifier: Artifact | ModelName
 
     def load(self, worker: Worker) -> Callable[[Sequence[Dataset]], list[dict[str, Any] | Failed]]:
-        classifier = _loaded(self.classifier, worker)
+        classifier = open_classifier(self.classifier, worker)
 
         def evaluate(datasets: Sequence[Dataset]) -> list[dict[str, Any] | Failed]:
             return [_evaluated(classifier, worker, dataset) for dataset in datasets]
@@ -58,19 +58,22 @@ class Evaluate(BaseModel, frozen=True, extra="forbid"):
 
 def _evaluated(classifier: "Classifier", worker: Worker, dataset: Dataset) -> dict[str, Any]:
     columns = matched(classifier.classes, dataset.classes)
-    probabilities = _probabilities(classifier, worker, [sample.image for sample in dataset.samples])[:, columns]
+    probabilities = asked(classifier, worker, [sample.image for sample in dataset.samples])[:, columns]
     return {"probabilities": np.ascontiguousarray(probabilities), "targets": targets_of(dataset)}
 
 
-def _loaded(named: Artifact | str, worker: Worker) -> "Classifier":
+def open_classifier(named: Artifact | str, worker: Worker) -> "Classifier":
+    """The classifier that a training left, or that a name stands for."""
+    from counterfactory.classify.safe import refuse_pickles
     from counterfactory.classify.saved import load
 
     folder: Path = worker.artifact(named) if isinstance(named, Artifact) else model_folder(named)
+    refuse_pickles(folder)
     return load(folder, worker.device, worker.torch_dtype())
 
 
-def _probabilities(classifier: "Classifier", worker: Worker, addresses: Sequence[Address]) -> NDArray[np.float32]:
-    """One row an image, in order."""
+def asked(classifier: "Classifier", worker: Worker, addresses: Sequence[Address]) -> NDArray[np.float32]:
+    """Probabilities (N, C) of the classifier's own classes, one row an image, in order."""
     import torch
 
     from counterfactory.classify.exact import exact

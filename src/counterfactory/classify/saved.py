@@ -13,6 +13,7 @@ from counterfactory.classify import clip
 from counterfactory.classify.loading import loading, quiet
 from counterfactory.classify.networks import Logits, Network
 from counterfactory.classify.preparation import Preparation, read_preparation, write_preparation
+from counterfactory.classify.safe import refuse_halves
 
 CALIBRATION = "calibration.json"
 
@@ -82,6 +83,9 @@ def _transformers(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     from transformers import AutoModelForImageClassification
 
     with loading(folder):
-        whole = AutoModelForImageClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+        whole, told = AutoModelForImageClassification.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    refuse_halves(folder, told["missing_keys"])
     labels = {"id2label": whole.config.id2label, "problem_type": whole.config.problem_type}
     return Logits(whole), labels

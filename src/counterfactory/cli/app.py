@@ -2,7 +2,7 @@
 
 import typer
 
-from counterfactory.cli import about, data, jobs, models, workspace
+from counterfactory.cli import about, data, jobs, models, people, workspace
 from counterfactory.plugins import recipe_names
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command()(jobs.train)
 app.command()(jobs.evaluate)
 app.command("inspect")(data.inspect_data)
 app.command()(data.export)
+app.command()(people.agreement)
 app.command()(workspace.report)
 app.command()(workspace.runs)
 app.command()(workspace.prune)

@@ -10,9 +10,14 @@ from counterfactory.errors import BadConfig, Unavailable
 from counterfactory.plugins import recipe_names
 
 RUNS = Path("runs")
-DEMO_DATA = "diorama:train=400,validation=100,test=200"
+DEMO_DATA = "diorama:train=100,validation=100,test=100"
 Recipe = Annotated[str | None, typer.Option(help="The method; `counterfactory recipes` lists them.")]
 Model = Annotated[str, typer.Argument(help="A run of `train`, a model folder or a hub id.")]
+UnderTest = Annotated[
+    str | None,
+    typer.Option("--model", help="A run of `train`, a folder, a hub id, an .onnx file, module:function or http://..."),
+]
+Labels = Annotated[str | None, typer.Option(help="A YAML file of the model's class names to the data's.")]
 Sources = Annotated[
     list[str], typer.Argument(help="One or more folders, files or `diorama:`; their splits are joined.")
 ]
@@ -39,7 +44,7 @@ def demo(
         workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
         seed=seed, limit=limit, device=device, as_json=as_json,
     )  # fmt: skip
-    perform("augment", {"data": DEMO_DATA, "recipe": "baseline"}, options)
+    perform("stress", {"data": DEMO_DATA, "recipe": "dillema"}, options)
 
 
 def augment(
@@ -87,6 +92,8 @@ def compare(
 
 def stress(
     data: Data,
+    model: UnderTest = None,
+    labels: Labels = None,
     recipe: Recipe = None,
     workspace: Workspace = RUNS,
     name: Name = None,
@@ -105,7 +112,8 @@ def stress(
         workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
         seed=seed, limit=limit, device=device, as_json=as_json,
     )  # fmt: skip
-    perform("stress", {"data": data, "recipe": recipe}, options)
+    given = {"data": data, "model": model and tested_model(workspace, model), "labels": labels, "recipe": recipe}
+    perform("stress", given, options)
 
 
 def synthesize(
@@ -198,6 +206,12 @@ def evaluate(
         seed=seed, limit=limit, device=device, as_json=as_json,
     )  # fmt: skip
     perform("evaluate", {"data": data, "model": trained_model(workspace, model)}, options)
+
+
+def tested_model(workspace: Path, name: str) -> str:
+    """The model of a run of this workspace, or whatever else the name stands for."""
+    folder = workspace / name / "model"
+    return str(folder.resolve()) if (folder / "config.json").exists() else name
 
 
 def numbers(text: str | None) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""Commands about models: which can be named without a network, and whether a pipeline does what it should."""
+"""Commands about models: what can be named without a network, how others come, and whether a pipeline does its work."""
 
 import shlex
 import sys
@@ -29,7 +29,7 @@ Judge = Annotated[str, typer.Option(help="Who reads the pictures.")]
 
 @models.callback(invoke_without_command=True)
 def listed(context: typer.Context, workspace: Workspace = RUNS, as_json: Json = False) -> None:
-    """List the models that can be named without a network, or `check` one."""
+    """List the models that can be named without a network, `fetch` others, or `check` one."""
     from counterfactory.catalogue import models as find
 
     if context.invoked_subcommand:
@@ -39,6 +39,43 @@ def listed(context: typer.Context, workspace: Workspace = RUNS, as_json: Json = 
     none = ["None yet: `counterfactory train` makes one; any local model folder can be named."]
     words = columns(rows, heads) if rows else none
     finish({"models": [dict(zip(heads, row, strict=True)) for row in rows]}, as_json, words)
+
+
+@models.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A hub id, `owner/model` or `owner/model@revision`.")],
+    beside: Annotated[list[str] | None, typer.Option("--with", help="A companion, such as a ControlNet.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a model, and what goes beside it, to this machine's cache: named later, it needs no network."""
+    rows = [(model, _fetched(model)) for model in [name, *(beside or [])]]
+    words = columns([(model, folder) for model, folder in rows], ["name", "folder"])
+    finish({"models": [{"name": model, "folder": folder} for model, folder in rows]}, as_json, words)
+
+
+def _fetched(name: str) -> Path:
+    """The folder of a model that can be loaded from it."""
+    from counterfactory.diffusion.fits import INDEX, refuse_misfits
+    from counterfactory.errors import BadConfig, Unavailable
+    from counterfactory.names import is_offline, model_folder
+
+    try:
+        folder = model_folder(name)
+    except Unavailable:
+        if not is_offline():
+            raise
+        raise Unavailable(
+            f"{name!r} is not in this machine's cache, and HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids to ask the "
+            "hub; take the setting back where there is a network and fetch again."
+        ) from None
+    if (folder / INDEX).exists():
+        refuse_misfits(folder)
+    elif not any(folder.rglob("*.safetensors")):
+        raise BadConfig(
+            f"{name!r} is fetched and has no safetensors, which alone are read here: pickles can run code. Take a "
+            "revision that has them (owner/model@revision), or another model."
+        )
+    return folder
 
 
 @models.command()

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from counterfactory import __version__, codec, keys
 from counterfactory.cli.output import as_rows, finish, first_table, note
 from counterfactory.config import to_yaml
 from counterfactory.errors import BadConfig, BadData, Unavailable, UnknownName, writing
-from counterfactory.recipes.job import MACHINE, Job, build, resolved
+from counterfactory.recipes.job import Job, build, identifying, rebuilt, resolved
 from counterfactory.record import Record, read_record, write_record
 from counterfactory.types import Collection, Report
 
@@ -67,9 +67,8 @@ def perform(job_name: str, given: Mapping[str, Any], options: Options) -> None:
 
 def run_name(job: Job, recipe: BaseModel) -> str:
     """Recipe, data and a hash of all settings that change a result: the same command finds its own run again."""
-    said = {k: v for k, v in resolved(job, recipe).items() if k not in MACHINE}
     data = re.sub(r"[^\w.-]+", "-", Path(job.data[0].rstrip("/")).name or job.data[0])[:40].strip("-.") or "data"
-    return f"{job.recipe}-{data}-{keys.key(said, type(recipe).__qualname__)[:8]}"
+    return f"{job.recipe}-{data}-{keys.key(identifying(job, recipe), type(recipe).__qualname__)[:8]}"
 
 
 def run_folder(workspace: Path, name: str) -> Path:
@@ -118,7 +117,7 @@ def _run(folder: Path, record: Record, job: Job, recipe: Any) -> Found:
     is_there = folder.exists()
     before = read_record(folder) if (folder / "run.yaml").exists() else None
     if before:
-        _same_work(folder, before, record)
+        _same_work(folder, before, identifying(job, recipe))
     worker = Worker(
         workspace=folder.parent, device=choose_device(job.device), dtype=job.dtype,
         deterministic=job.deterministic, batch_size=job.batch_size,
@@ -172,9 +171,13 @@ def keep_report(run: Any, report: Report) -> int:
     return len(failures)
 
 
-def _same_work(folder: Path, before: Record, now: Record) -> None:
+def _same_work(folder: Path, before: Record, now: Mapping[str, Any]) -> None:
     """A name stands for one piece of work: other settings under it would write over what it found."""
-    changed = [name for name in before.config if name not in MACHINE and before.config[name] != now.config.get(name)]
+    try:
+        then = identifying(*rebuilt(before.config))
+    except (ValidationError, UnknownName):  # by another version, with other fields
+        then = before.config
+    changed = [name for name in then if then[name] != now.get(name)]
     if changed:
         raise BadConfig(
             f"The run {folder.name!r} is there already, with another {', '.join(changed)}; "

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from counterfactory.diffusion.attention import TOKENS, Adapter, build_adapter, listeners
@@ -11,6 +12,11 @@ from counterfactory.errors import BadConfig
 from counterfactory.names import model_folder
 
 WEIGHTS = "ip-adapter.safetensors"
+PUBLISHED = (
+    "models/ip-adapter_sd15.safetensors",
+    "sdxl_models/ip-adapter_sdxl.safetensors",
+)  # in Ye et al.'s own folder
+WIDEST = "image_proj.proj.weight"
 
 
 def save_adapter(adapter: Adapter, folder: Path) -> None:
@@ -25,19 +31,32 @@ def save_adapter(adapter: Adapter, folder: Path) -> None:
 
 def load_adapter(name: str, unet: Any) -> Adapter:
     """The adapter of a folder or hub id, for a network that it fits."""
-    path = model_folder(name) / WEIGHTS
-    if not path.exists():
-        raise BadConfig(f"{name} holds no IP-Adapter: expected a file {WEIGHTS} in it.")
+    path = adapter_file(name, unet)
     tensors = load_file(path, device=str(unet.device))
-    widest = tensors.get("image_proj.proj.weight")
-    if widest is None or widest.shape[0] != TOKENS * unet.config.cross_attention_dim:
+    if not _fits(path, unet):
         raise BadConfig(f"{path} is no plain IP-Adapter for texts of width {unet.config.cross_attention_dim}.")
-    adapter = build_adapter(unet, widest.shape[1]).to(unet.device)
+    adapter = build_adapter(unet, tensors[WIDEST].shape[1]).to(unet.device)
     expected = 2 * len(listeners(unet))
     if sum(key.startswith("ip_adapter.") for key in tensors) != expected:
         raise BadConfig(f"{path} was made for another network: this one has {expected} weights that look at images.")
     adapter.load_state_dict({_ours(key): tensor.float() for key, tensor in tensors.items()})
     return adapter.to(unet.dtype).eval().requires_grad_(False)
+
+
+def adapter_file(name: str, unet: Any) -> Path:
+    """The weights in a folder or hub id that fit a network; their image encoder lies beside them."""
+    places = [model_folder(name) / place for place in (WEIGHTS, *PUBLISHED)]
+    there = [path for path in places if path.exists()]
+    if not there:
+        raise BadConfig(f"{name} holds no IP-Adapter: expected a file {WEIGHTS} in it.")
+    return next((path for path in there if _fits(path, unet)), there[0])
+
+
+def _fits(path: Path, unet: Any) -> bool:
+    """Whether weights are of the plain kind and for texts as wide as a network listens to."""
+    with safe_open(path, "pt") as file:
+        widest = file.get_slice(WIDEST).get_shape() if WIDEST in file.keys() else [0]  # noqa: SIM118
+    return bool(widest[0] == TOKENS * unet.config.cross_attention_dim)
 
 
 def _theirs(name: str) -> str:

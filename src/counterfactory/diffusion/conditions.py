@@ -3,23 +3,29 @@
 Every picture of a batch has its own layouts, its own image prompt and its own scales of both.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from counterfactory.diffusion.prompts import Words
 from counterfactory.errors import BadConfig, unknown
 from counterfactory.types import Address, Control, Request
+
+_followers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seen:
-    """The pictures that requests name, as networks take them: each is read and encoded once, whoever names it."""
+    """What requests name, as networks take it: each is read and encoded once, whoever names it."""
 
     controls: Mapping[tuple[str, Address], Tensor] = field(default_factory=dict)  # (3, H, W) from 0 to 1
     image_prompts: Mapping[Address, Tensor] = field(default_factory=dict)  # what the image encoder says, (D,)
+    texts: Mapping[str, Words] = field(default_factory=dict)  # those that are not here are read when they are needed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,21 +33,21 @@ class Layout:
     """One ControlNet with a layout and a scale for each row of a batch."""
 
     network: Any
-    pictures: Tensor  # (B, 3, H, W)
+    hints: Tensor  # (B, C, h, w): the layouts as the network has read them, which need not be done at every step
     scales: Tensor  # (B, 1, 1, 1)
 
 
-def layouts(networks: Mapping[str, Any], requests: Sequence[Request], seen: Seen) -> list[Layout]:
+def layouts(networks: Mapping[str, Any], requests: Sequence[Request], seen: Seen, halves: int = 2) -> list[Layout]:
     """One for each kind of control that any of the requests names; who does not name it has it at scale 0."""
     kinds = sorted({control.kind for request in requests for control in request.controls})
-    return [_layout(_network(networks, kind), kind, requests, seen) for kind in kinds]
+    return [_layout(_network(networks, kind), kind, requests, seen, halves) for kind in kinds]
 
 
-def residuals(parts: Sequence[Layout], noisy: Tensor, time: Tensor, texts: Tensor) -> dict[str, Any]:
-    """What layouts add inside of the denoising network, as its own arguments."""
+def residuals(parts: Sequence[Layout], noisy: Tensor, time: Tensor, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What layouts add inside of the denoising network, as its own arguments; `said` is what both listen to."""
     if not parts:
         return {}
-    each = [_residuals(part, noisy, time, texts) for part in parts]
+    each = [_residuals(part, noisy, time, said) for part in parts]
     down = [torch.stack(same).sum(0) for same in zip(*(levels for levels, _ in each), strict=True)]
     return {
         "down_block_additional_residuals": down,
@@ -49,8 +55,8 @@ def residuals(parts: Sequence[Layout], noisy: Tensor, time: Tensor, texts: Tenso
     }
 
 
-def image_prompts(unet: Any, requests: Sequence[Request], seen: Seen) -> dict[str, Any]:
-    """Image prompts for the negative and then the positive half of a batch, as the denoising network's arguments."""
+def image_prompts(unet: Any, requests: Sequence[Request], seen: Seen, halves: int = 2) -> dict[str, Any]:
+    """Image prompts for the negative half of a batch, where it is drawn, and the positive, as `added_cond_kwargs`."""
     if unet.config.encoder_hid_dim_type != "ip_image_proj":
         if any(request.image_prompt for request in requests):
             raise BadConfig("image_prompt: this model has no IP-Adapter loaded that could look at it.")
@@ -60,8 +66,8 @@ def image_prompts(unet: Any, requests: Sequence[Request], seen: Seen) -> dict[st
     positive = torch.stack([embedding.to(unet.device, unet.dtype) for embedding in named])
     scales = positive.new_tensor([r.image_prompt_scale if r.image_prompt else 0.0 for r in requests])
     # the negative half sees nothing, at the same scale: so diffusers has it
-    both = torch.cat([torch.zeros_like(positive), positive])
-    return {"added_cond_kwargs": {"image_embeds": (both, scales.repeat(2))}}
+    both = positive if halves == 1 else torch.cat([torch.zeros_like(positive), positive])
+    return {"image_embeds": (both, scales.repeat(halves))}
 
 
 def _network(networks: Mapping[str, Any], kind: str) -> Any:
@@ -70,15 +76,30 @@ def _network(networks: Mapping[str, Any], kind: str) -> Any:
     return networks[kind]
 
 
-def _layout(network: Any, kind: str, requests: Sequence[Request], seen: Seen) -> Layout:
-    """The layout of each request, twice: for the negative and for the positive half of a batch."""
+def _layout(network: Any, kind: str, requests: Sequence[Request], seen: Seen, halves: int) -> Layout:
+    """The layout of each request, for each half of a batch; each different one is read once."""
     named = [_control(request, kind) for request in requests]
     shown = {control.image: seen.controls[kind, control.image] for control in named if control}
-    blank = torch.zeros_like(next(iter(shown.values())))
-    pictures = torch.stack([shown[control.image] if control else blank for control in named])
-    pictures = pictures.to(network.device, network.dtype)
-    scales = pictures.new_tensor([control.scale if control else 0.0 for control in named])
-    return Layout(network=network, pictures=pictures.repeat(2, 1, 1, 1), scales=scales.repeat(2)[:, None, None, None])
+    places = {address: place for place, address in enumerate(shown)}
+    pictures = torch.stack([*shown.values(), torch.zeros_like(next(iter(shown.values())))])
+    read = network.controlnet_cond_embedding(pictures.to(network.device, network.dtype))
+    hints = read[[places[control.image] if control else len(shown) for control in named]]
+    scales = hints.new_tensor([control.scale if control else 0.0 for control in named])
+    return Layout(
+        network=_follower(network),
+        hints=hints.repeat(halves, 1, 1, 1),
+        scales=scales.repeat(halves)[:, None, None, None],
+    )
+
+
+def _follower(network: Any) -> Any:
+    """A ControlNet with the same weights, not copied, that takes layouts as they are once they were read."""
+    if network not in _followers:
+        shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+        follower = copy.deepcopy(network, shared)
+        follower.controlnet_cond_embedding = nn.Identity()
+        _followers[network] = follower
+    return _followers[network]
 
 
 def _control(request: Request, kind: str) -> Control | None:
@@ -88,6 +109,6 @@ def _control(request: Request, kind: str) -> Control | None:
     return same[0] if same else None
 
 
-def _residuals(part: Layout, noisy: Tensor, time: Tensor, texts: Tensor) -> tuple[list[Tensor], Tensor]:
-    said = part.network(noisy, time, encoder_hidden_states=texts, controlnet_cond=part.pictures)
-    return [level * part.scales for level in said.down_block_res_samples], said.mid_block_res_sample * part.scales
+def _residuals(part: Layout, noisy: Tensor, time: Tensor, said: Mapping[str, Any]) -> tuple[list[Tensor], Tensor]:
+    added = part.network(noisy, time, controlnet_cond=part.hints, **said)
+    return [level * part.scales for level in added.down_block_res_samples], added.mid_block_res_sample * part.scales

@@ -1,4 +1,4 @@
-"""Layouts that a drawing can follow, as pictures: the soft edges of an image, or its segmentation mask in colours."""
+"""Layouts that a drawing can follow, as pictures: an image's edges, a segmentation mask in colours, or any picture."""
 
 from collections.abc import Sequence
 
@@ -8,23 +8,27 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from counterfactory.errors import unknown
+from counterfactory.diffusion.canny import canny
 from counterfactory.pixels import Pixels
 from counterfactory.types import Address
 
-KINDS = ("edges", "masks")
 DETAIL = 80  # a picture is blurred by this part of its side first, so that edges mean the same at every size
 STRONGEST = 0.98  # of a picture's pixels have a weaker edge than what counts as white
 FAINTEST = 0.05  # what counts as white is no less than this, or a plain surface would show its grain
 
 
 def control_pictures(kind: str, addresses: Sequence[Address], pixels: Pixels, size: tuple[int, int]) -> Tensor:
-    """Layouts (B, 3, H, W) from 0 to 1 of images, or of masks, read from where they lie."""
+    """Layouts (B, 3, H, W) from 0 to 1, read from where they lie.
+
+    Of the kinds `edges` and `canny` they are found in images, of the kind `masks` they are masks in colours. A layout
+    of any other kind is the picture itself, as `layout.Layout` or anyone else has made it.
+    """
     if kind == "masks":
         return from_bytes(mask_colours(addresses, pixels, size))
-    if kind == "edges":
-        return soft_edges(from_bytes(pixels.arrays(addresses, size)))
-    raise unknown("control", kind, KINDS)
+    pictures = pixels.arrays(addresses, size)
+    if kind == "canny":
+        return from_bytes(np.stack([canny(picture) for picture in pictures]))
+    return soft_edges(from_bytes(pictures)) if kind == "edges" else from_bytes(pictures)
 
 
 def soft_edges(x_BCHW: Tensor) -> Tensor:
@@ -46,9 +50,14 @@ def soft_edges(x_BCHW: Tensor) -> Tensor:
 def mask_colours(addresses: Sequence[Address], pixels: Pixels, size: tuple[int, int]) -> np.ndarray:
     """Masks as pictures (B, H, W, 3) of 8 bits: a colour for each number."""
     masks = [pixels.stored(address).resize(size, Image.Resampling.NEAREST) for address in addresses]
-    numbers = np.stack([_numbers(np.asarray(mask)) for mask in masks])
-    colours: np.ndarray = palette()[numbers]
+    colours: np.ndarray = palette()[np.stack([_numbers(np.asarray(mask)) for mask in masks])]
     return colours
+
+
+def hole(mask: Address, pixels: Pixels, size: tuple[int, int]) -> np.ndarray:
+    """Where a mask has any number but 0 (H, W): what is drawn anew of its image."""
+    drawn_anew: np.ndarray = _numbers(np.asarray(pixels.stored(mask).resize(size, Image.Resampling.NEAREST))) != 0
+    return drawn_anew
 
 
 def palette() -> np.ndarray:

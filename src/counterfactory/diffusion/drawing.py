@@ -1,4 +1,4 @@
-"""Draws pictures with the parts of a Stable-Diffusion-shaped pipeline: the loop that every engine here runs.
+"""Draws pictures with the parts of a pipeline like Stable Diffusion's or SDXL's: the loop that all drawing here runs.
 
 Each picture has its own generator, guidance, layouts and image prompt, so it is the same whatever it is drawn beside.
 Guidance is classifier-free (Ho & Salimans 2022) at any value: 1 is the prompt alone and 0 the negative prompt alone.
@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from counterfactory.diffusion.canvas import Canvas
 from counterfactory.diffusion.conditions import Seen, image_prompts, layouts, residuals
-from counterfactory.diffusion.fits import opening
+from counterfactory.diffusion.fits import is_of_two_encoders, opening
 from counterfactory.diffusion.latents import decode, encode
+from counterfactory.diffusion.prompts import Words, understood
 from counterfactory.errors import BadConfig
 from counterfactory.names import model_folder
-from counterfactory.training.tokenizer import tokens
 from counterfactory.types import Request
 
 Predictor = Callable[[Tensor, Tensor], Tensor]  # latents and a time to what the scheduler takes
@@ -34,26 +35,45 @@ class Parts:
     scheduler: Any
     controls: Mapping[str, Any] = field(default_factory=dict)  # ControlNets by the kind of layout that they follow
     image_encoder: Any = None  # where the denoising network listens to image prompts
+    text_encoder_2: Any = None  # SDXL listens to two
+    tokenizer_2: Any = None
+    zero_unsaid: bool = False  # an empty negative prompt is zeros, not what the encoders make of no words
+    safety_checker: Any = None
+    feature_extractor: Any = None  # what prepares pictures for it
+
+    @property
+    def readers(self) -> list[tuple[Any, Any]]:
+        """Each tokenizer with its encoder."""
+        both = [(self.tokenizer, self.text_encoder), (self.tokenizer_2, self.text_encoder_2)]
+        return [pair for pair in both if pair[1] is not None]
 
 
-def open_parts(name: str, device: str, dtype: torch.dtype = torch.float32) -> Parts:
-    """The parts of a pipeline folder or hub id."""
-    from diffusers import StableDiffusionPipeline
+def open_parts(name: str, device: str, dtype: torch.dtype = torch.float32, safety_checker: bool = False) -> Parts:
+    """The parts of a pipeline folder or hub id; of its safety checker only where it is asked for."""
+    import diffusers
 
-    pipelines: Any = StableDiffusionPipeline
     folder = model_folder(name)
     with opening(folder):
-        pipeline = pipelines.from_pretrained(
-            folder, use_safetensors=True, safety_checker=None, requires_safety_checker=False
-        )
-        networks = [pipeline.unet, pipeline.vae, pipeline.text_encoder]
-        unet, autoencoder, text_encoder = (n.to(device, dtype).eval().requires_grad_(False) for n in networks)
+        two = is_of_two_encoders(folder)
+        pipelines: Any = diffusers.StableDiffusionXLPipeline if two else diffusers.StableDiffusionPipeline
+        without = {} if two or safety_checker else {"safety_checker": None, "requires_safety_checker": False}
+        pipeline = pipelines.from_pretrained(folder, use_safetensors=True, **without)
+        networks = {part: one for part, one in pipeline.components.items() if isinstance(one, torch.nn.Module)}
+        for one in networks.values():
+            one.to(device, dtype).eval().requires_grad_(False)
+        if dtype == torch.float16 and pipeline.vae.config.get("force_upcast"):
+            pipeline.vae.float()  # it says of itself that it overflows in 16 bits
     return Parts(
-        unet=unet,
-        autoencoder=autoencoder,
-        text_encoder=text_encoder,
+        unet=pipeline.unet,
+        autoencoder=pipeline.vae,
+        text_encoder=pipeline.text_encoder,
         tokenizer=pipeline.tokenizer,
         scheduler=pipeline.scheduler,
+        text_encoder_2=networks.get("text_encoder_2"),
+        tokenizer_2=getattr(pipeline, "tokenizer_2", None),
+        zero_unsaid=bool(pipeline.config.get("force_zeros_for_empty_prompt")),
+        safety_checker=networks.get("safety_checker"),
+        feature_extractor=getattr(pipeline, "feature_extractor", None),
     )
 
 
@@ -69,31 +89,65 @@ def draw(
 
     `seen` holds the layouts and image prompts that the requests name: `seeing.see` reads them.
     """
-    generators = [torch.Generator().manual_seed(request.seed) for request in requests]
+    canvas = None
+    if sources is not None:
+        canvas = Canvas(latents=encode(parts.autoencoder, sources.to(parts.unet.device)).to(parts.unet.dtype))
+    return decode(parts.autoencoder, drawn_latents(parts, requests, steps, canvas, seen))
+
+
+@torch.no_grad()
+def drawn_latents(
+    parts: Parts, requests: Sequence[Request], steps: int, canvas: Canvas | None = None, seen: Seen | None = None
+) -> Tensor:
+    """Latents (B, C, h, w) of drawings of one size; with a canvas, of one strength too."""
     scheduler = type(parts.scheduler).from_config(parts.scheduler.config)
     scheduler.set_timesteps(steps, device=parts.unet.device)
+    generators = [torch.Generator().manual_seed(request.seed) for request in requests]
     noise = torch.cat([_noise(parts, request, own) for request, own in zip(requests, generators, strict=True)])
-    if sources is None:
-        z_BCHW = noise * scheduler.init_noise_sigma
-        times = scheduler.timesteps
-    else:
-        times = _last(scheduler, steps, requests)
-        known = encode(parts.autoencoder, sources.to(noise)).to(noise)
-        z_BCHW = scheduler.add_noise(known, noise, times[:1].repeat(len(requests))) if len(times) else known
-    predict = _predictor(parts, scheduler, requests, seen or Seen())
-    return decode(parts.autoencoder, _denoised(predict, scheduler, z_BCHW, times, generators))
+    times = scheduler.timesteps if canvas is None else _last(scheduler, steps, requests)
+    z_BCHW = _begun(scheduler, times, noise, canvas)
+    predict = _predictor(parts, scheduler, requests, canvas, seen or Seen())
+    takes_generators = "generator" in inspect.signature(scheduler.step).parameters
+    own = {"generator": generators} if takes_generators else {}
+    for number, time in enumerate(times):
+        z_BCHW = scheduler.step(predict(z_BCHW, time), time, z_BCHW, **own).prev_sample
+        if canvas is not None:
+            z_BCHW = canvas.restored(z_BCHW, scheduler, noise, times[number + 1] if number + 1 < len(times) else None)
+    return z_BCHW
 
 
-def _predictor(parts: Parts, scheduler: Any, requests: Sequence[Request], seen: Seen) -> Predictor:
-    """The guided prediction of latents at a time, with all that the requests ask to be heeded."""
-    texts = _encoded(parts, [r.negative_prompt for r in requests] + [r.prompt for r in requests])
+def _begun(scheduler: Any, times: Tensor, noise: Tensor, canvas: Canvas | None) -> Tensor:
+    """Nothing but noise, or as much of it over the sources as the strength says."""
+    if canvas is None or (canvas.mask is not None and len(times) == len(scheduler.timesteps)):
+        begun: Tensor = noise * scheduler.init_noise_sigma
+        return begun
+    if not len(times):
+        return canvas.latents
+    noised: Tensor = scheduler.add_noise(canvas.latents, noise, times[:1].repeat(len(noise)))
+    return noised
+
+
+def _predictor(
+    parts: Parts, scheduler: Any, requests: Sequence[Request], canvas: Canvas | None, seen: Seen
+) -> Predictor:
+    """The guided prediction of latents at a time, with all that the requests ask to be heeded.
+
+    Where no picture of the batch has another guidance than 1, which is the prompt alone, the other half is left out.
+    """
+    halves = 1 if all(request.guidance == 1 for request in requests) else 2
+    words = _heard(parts, requests, seen, halves)
+    texts = torch.stack([said.each for said in words]).to(parts.unet.device)
     guidance = texts.new_tensor([request.guidance for request in requests])[:, None, None, None]
-    asked, prompts = layouts(parts.controls, requests, seen), image_prompts(parts.unet, requests, seen)
+    heeded = layouts(parts.controls, requests, seen, halves)
+    added = _summaries(parts, words, requests) | image_prompts(parts.unet, requests, seen, halves)
 
     def predict(z_BCHW: Tensor, time: Tensor) -> Tensor:
-        twice = scheduler.scale_model_input(torch.cat([z_BCHW, z_BCHW]), time)
-        added = residuals(asked, twice, time, texts)
-        said = parts.unet(twice, time, encoder_hidden_states=texts, **added, **prompts).sample
+        noisy = scheduler.scale_model_input(z_BCHW.repeat(halves, 1, 1, 1), time)
+        more = residuals(heeded, noisy, time, {"encoder_hidden_states": texts, "added_cond_kwargs": added})
+        shown = noisy if canvas is None else canvas.seen_beside(noisy)
+        said = parts.unet(shown, time, encoder_hidden_states=texts, added_cond_kwargs=added, **more).sample
+        if halves == 1:
+            return said  # type: ignore[no-any-return]
         without, with_prompt = said.chunk(2)
         guided: Tensor = without + guidance * (with_prompt - without)
         return guided
@@ -101,15 +155,26 @@ def _predictor(parts: Parts, scheduler: Any, requests: Sequence[Request], seen: 
     return predict
 
 
-def _denoised(
-    predict: Predictor, scheduler: Any, z_BCHW: Tensor, times: Tensor, generators: Sequence[torch.Generator]
-) -> Tensor:
-    """Latents without their noise, step by step."""
-    takes_generators = "generator" in inspect.signature(scheduler.step).parameters
-    own = {"generator": list(generators)} if takes_generators else {}
-    for time in times:
-        z_BCHW = scheduler.step(predict(z_BCHW, time), time, z_BCHW, **own).prev_sample
-    return z_BCHW
+def _heard(parts: Parts, requests: Sequence[Request], seen: Seen, halves: int) -> list[Words]:
+    """What is said against each picture, where that counts, and then what is said for each."""
+    negative = [request.negative_prompt for request in requests] if halves == 2 else []
+    texts = [*negative, *(request.prompt for request in requests)]
+    missing = [text for text in dict.fromkeys(texts) if text not in seen.texts]
+    known = {**seen.texts}
+    if missing:
+        known.update(zip(missing, understood(parts.readers, missing, parts.unet.dtype), strict=True))
+    against = [known[text] if text or not parts.zero_unsaid else known[text].unsaid() for text in negative]
+    return [*against, *(known[request.prompt] for request in requests)]
+
+
+def _summaries(parts: Parts, words: Sequence[Words], requests: Sequence[Request]) -> dict[str, Any]:
+    """What SDXL is told besides the words: each text as a whole, and that the picture is whole and of this size."""
+    whole = [said.whole for said in words if said.whole is not None]
+    if not whole:
+        return {}
+    width, height = picture_size(parts, requests[0])
+    texts = torch.stack(whole).to(parts.unet.device)
+    return {"text_embeds": texts, "time_ids": texts.new_tensor([[height, width, 0, 0, height, width]] * len(words))}
 
 
 def picture_size(parts: Parts, request: Request) -> tuple[int, int]:
@@ -130,29 +195,25 @@ def size_factor(parts: Parts) -> int:
 def _noise(parts: Parts, request: Request, generator: torch.Generator) -> Tensor:
     """A picture's own noise (1, C, h, w), drawn on the processor so that every device begins alike."""
     factor, (width, height) = size_factor(parts), picture_size(parts, request)
-    shape = (1, parts.unet.config.in_channels, height // factor, width // factor)
+    shape = (1, parts.autoencoder.config.latent_channels, height // factor, width // factor)
     return torch.randn(shape, generator=generator).to(parts.unet.device, parts.unet.dtype)
 
 
 def _last(scheduler: Any, steps: int, requests: Sequence[Request]) -> Tensor:
     """The times that are left when a drawing starts from a picture: all at strength 1, none at 0 (Meng et al. 2022)."""
-    strengths = {request.strength for request in requests}
-    strength = next(iter(strengths))
-    if len(strengths) > 1 or strength is None or not 0 <= strength <= 1:
+    said = [request.strength for request in requests]
+    counts = {steps_left(steps, strength) for strength in said if strength is not None and 0 <= strength <= 1}
+    if len(counts) != 1 or not all(strength is not None and 0 <= strength <= 1 for strength in said):
         raise BadConfig(
-            f"strength: pictures drawn together share one strength from 0 to 1, not {sorted(map(str, strengths))}."
+            f"strength: pictures drawn together share one strength from 0 to 1, not {sorted(set(map(str, said)))}."
         )
-    start = (steps - min(int(steps * strength), steps)) * scheduler.order
+    start = (steps - counts.pop()) * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start)
     times: Tensor = scheduler.timesteps[start:]
     return times
 
 
-def _encoded(parts: Parts, texts: Sequence[str]) -> Tensor:
-    """What the text encoder makes of texts; equal ones are encoded once."""
-    different = list(dict.fromkeys(texts))
-    numbers = tokens(parts.tokenizer, different).to(parts.text_encoder.device)
-    encoded = parts.text_encoder(numbers)[0].to(parts.unet.dtype)
-    chosen: Tensor = encoded[[different.index(text) for text in texts]]
-    return chosen
+def steps_left(steps: int, strength: float) -> int:
+    """So many of the steps are done at a strength, as diffusers counts them."""
+    return min(int(steps * strength), steps)

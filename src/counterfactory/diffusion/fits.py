@@ -64,6 +64,21 @@ def refuse_misfits(folder: Path) -> None:
         raise BadConfig(f"The parts of the pipeline in {folder} do not fit each other: {complaint}.")
 
 
+def has_unet(folder: Path) -> bool:
+    """Whether a pipeline's denoising network is one like Stable Diffusion's."""
+    return {"unet", "vae", "text_encoder"} <= set(_parts(folder))
+
+
+def left_out(folder: Path) -> list[str]:
+    """The parts that a pipeline could have and was saved without."""
+    return [part for part, said in _read(folder / INDEX).items() if said == [None, None]]
+
+
+def is_of_two_encoders(folder: Path) -> bool:
+    """Whether a pipeline listens to two text encoders, as SDXL does."""
+    return {"unet", "text_encoder", "text_encoder_2"} <= set(_parts(folder))
+
+
 def refuse_pickles(folder: Path) -> None:
     """A network's folder has its weights as safetensors; pickles, which can run code, are never read."""
     if any(folder.glob("*.safetensors")):
@@ -124,8 +139,8 @@ def _misfit(configs: Mapping[str, Config]) -> str | None:
     if widths and isinstance(looked_at, int) and looked_at != sum(widths):
         return f"the text encoder says {sum(widths)} numbers a word, the denoising network listens to {looked_at}"
     latent, channels = vae.get("latent_channels"), unet.get("in_channels")
-    if latent and channels and channels != latent:
-        more = " (networks for inpainting and enlarging take more, and are not drawn from)" * (channels > latent)
+    if latent and channels and channels not in {latent, 2 * latent + 1}:  # the latter paints into holes
+        more = " (networks for enlarging and for instructions take more, and are not drawn from)" * (channels > latent)
         return f"the autoencoder makes {latent} latent channels, the denoising network takes {channels}{more}"
     return None
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import CLIPImageProcessor, CLIPModel, CLIPVisionModelWithProjection
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPVisionModelWithProjection
 
 from counterfactory.names import model_folder
 
@@ -44,7 +44,7 @@ def embedded(encoder: Any, pixels: np.ndarray) -> Tensor:
 
 
 def _preparation(side: int | None = None) -> Any:
-    processors: Any = CLIPImageProcessor
+    processors: Any = CLIPImageProcessorPil
     return processors() if side is None else processors(size=side, crop_size=side)
 
 

@@ -44,7 +44,7 @@ def load_autoencoder(name: str, device: str) -> Any:
 @torch.no_grad()
 def encode(network: Any, x_BCHW: Tensor) -> Tensor:
     """Latents as the denoising network sees them: the middle of what the encoder thinks possible, scaled."""
-    parts = [network.encode(x) for x in torch.split(x_BCHW, BATCH)]
+    parts = [network.encode(x) for x in torch.split(x_BCHW.to(network.dtype), BATCH)]
     z_BCHW = torch.cat([part.latents if hasattr(part, "latents") else part.latent_dist.mode() for part in parts])
     scaled: Tensor = (z_BCHW - _shift(network)) * network.config.scaling_factor
     return scaled
@@ -53,7 +53,7 @@ def encode(network: Any, x_BCHW: Tensor) -> Tensor:
 @torch.no_grad()
 def decode(network: Any, z_BCHW: Tensor) -> Tensor:
     """Pictures from -1 to 1 of scaled latents."""
-    parts = torch.split(z_BCHW / network.config.scaling_factor + _shift(network), BATCH)
+    parts = torch.split((z_BCHW / network.config.scaling_factor + _shift(network)).to(network.dtype), BATCH)
     return torch.cat([network.decode(part).sample for part in parts]).float().clamp(-1, 1)
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from counterfactory import plugins
 from counterfactory.config import parse_sets, read_file, resolve
 from counterfactory.errors import BadConfig
+from counterfactory.keys import ASIDE, without_asides
 from counterfactory.worker import DEVICES, DType
 
 
@@ -22,14 +23,13 @@ class Job(BaseModel, frozen=True, extra="forbid"):
     preset: str = Field(default="default", description="the settings that the others are laid over")
     data: tuple[str, ...] = Field(default=(), description="where the images are; several are joined")
     limit: int | None = Field(default=None, ge=1, description="at most so many images of each split")
-    device: str = Field(default="auto", description=DEVICES)
+    device: Annotated[str, ASIDE] = Field(default="auto", description=DEVICES)
     dtype: DType = Field(default="float32", description="the number format that models compute in")
     deterministic: bool = Field(default=False, description="equal bytes for equal settings, at some cost in speed")
-    batch_size: int = Field(default=16, ge=1, description="items that a step is given at once")
-    max_failures: int = Field(default=1000, ge=0, description="failed items of one step after which the run stops")
-
-
-MACHINE = {"device", "batch_size", "max_failures"}  # fields that change no result and so no run's name
+    batch_size: Annotated[int, ASIDE] = Field(default=16, ge=1, description="items that a step is given at once")
+    max_failures: Annotated[int, ASIDE] = Field(
+        default=1000, ge=0, description="failed items of one step after which the run stops"
+    )
 
 
 def build(given: Mapping[str, Any], file: Path | None, sets: Sequence[str], seed: int | None) -> tuple[Job, BaseModel]:
@@ -71,6 +71,18 @@ def seeded(recipe: BaseModel, seed: int) -> BaseModel:
 def resolved(job: Job, recipe: BaseModel) -> dict[str, Any]:
     """All settings in one flat mapping, as `--config` takes them."""
     return {**job.model_dump(mode="json"), **recipe.model_dump(mode="json")}
+
+
+def identifying(job: Job, recipe: BaseModel) -> dict[str, Any]:
+    """The settings that change a result, and so a run's name."""
+    return {**without_asides(job), **without_asides(recipe)}
+
+
+def rebuilt(config: Mapping[str, Any]) -> tuple[Job, BaseModel]:
+    """The job and the recipe that a run's record keeps."""
+    job = Job.model_validate({name: config[name] for name in Job.model_fields if name in config})
+    kind = plugins.load_recipe(job.job, job.recipe)
+    return job, kind.model_validate({name: config[name] for name in kind.model_fields if name in config})
 
 
 def schemas(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from counterfactory.classify.predict import Evaluate
 from counterfactory.data.choose import hold_out, shots, unrelated
-from counterfactory.errors import BadData
+from counterfactory.errors import BadData, unknown
 from counterfactory.run import Run
 from counterfactory.types import Artifact, Collection, Dataset, Failed, Task
 
@@ -47,6 +47,15 @@ def training_split(collection: Collection) -> Dataset:
             "expected a folder `train`, or a split column that says train."
         )
     return collection.splits["train"]
+
+
+def split_of(collection: Collection, name: str) -> Dataset:
+    """A split by name; the only one there is whatever it is called."""
+    if name in collection.splits:
+        return collection.splits[name]
+    if len(collection.splits) == 1:
+        return next(iter(collection.splits.values()))
+    raise unknown("split", name, collection.splits)
 
 
 def measuring_splits(collection: Collection) -> dict[str, Dataset]:

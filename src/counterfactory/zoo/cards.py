@@ -20,6 +20,10 @@ CLASSIFIER = (
     "from transformers import AutoModelForImageClassification\n\n"
     "model = AutoModelForImageClassification.from_pretrained(folder)"
 )
+SEGMENTER = (
+    "from transformers import AutoModelForSemanticSegmentation\n\n"
+    "model = AutoModelForSemanticSegmentation.from_pretrained(folder)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +114,15 @@ PARTS = (
         place="classifier-usual",
         what="Tells the class of a picture; it knows usual surroundings alone: a model to be tested.",
         load=CLASSIFIER,
+        library="transformers",
+        data=USUAL,
+    ),
+    Part(
+        model="segmenter",
+        place="segmenter",
+        what="Tells the class of every pixel, background or one of ten things; it knows usual surroundings alone: "
+        "a model to be tested.",
+        load=SEGMENTER,
         library="transformers",
         data=USUAL,
     ),

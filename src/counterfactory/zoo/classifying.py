@@ -20,7 +20,7 @@ TESTS = 2_000  # scenes of each kind that the accuracy is measured on
 def usual_scenes(split: str, number: int) -> Dataset:
     """Diorama's usual scenes."""
     sizes = {"train": 0, "validation": 0, "test": 0, split: number}
-    return _diorama(sizes)[split]
+    return diorama(sizes)[split]
 
 
 def trained(order: Order, worker: Worker, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
@@ -31,13 +31,14 @@ def trained(order: Order, worker: Worker, datasets: Mapping[str, Dataset]) -> di
     numbers = dict(trainer.fit(worker, order.folder, datasets))
     _halve(order)
     number = min(TESTS, len(datasets["train"]))
-    tests = _diorama({"train": 0, "validation": 0, "test": number})
+    tests = diorama({"train": 0, "validation": 0, "test": number})
     found = Evaluate(classifier=str(order.folder)).load(worker)([*tests.values()])
     numbers.pop("history", None)
     return numbers | {split: _accuracy(answers) for split, answers in zip(tests, found, strict=True)}
 
 
-def _diorama(sizes: Mapping[str, int]) -> Mapping[str, Dataset]:
+def diorama(sizes: Mapping[str, int]) -> Mapping[str, Dataset]:
+    """Splits of Diorama that nobody's data sets have."""
     return read(",".join(f"{name}={number}" for name, number in {**sizes, "seed": SEED}.items())).splits
 
 

@@ -19,6 +19,7 @@ SHARES: Mapping[str, float] = {
     "judge": 0.04,
     "classifier": 0.02,
     "classifier_usual": 0.01,
+    "segmenter": 0.01,
     "autoencoder": 0.08,
     "latent": 0.40,
     "clip": 0.06,
@@ -26,7 +27,7 @@ SHARES: Mapping[str, float] = {
     "controlnet_edges": 0.09,
     "controlnet_masks": 0.09,
     "ip_adapter": 0.06,
-    "ddpm": 0.09,
+    "ddpm": 0.08,
 }
 SPENT = "rebuilt.json"  # in the zoo's folder: the minutes that each finished model was given
 

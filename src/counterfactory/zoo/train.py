@@ -12,6 +12,7 @@ MODELS = (
     "judge",
     "classifier",
     "classifier_usual",
+    "segmenter",
     "autoencoder",
     "latent",
     "ddpm",

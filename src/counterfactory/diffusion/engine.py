@@ -1,0 +1,85 @@
+"""The step that draws: a request to a sample, with any text-to-image pipeline of diffusers. No torch to configure."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import BaseModel, Field
+
+from counterfactory.diffusion.schedulers import SchedulerName
+from counterfactory.errors import BadConfig, BadData
+from counterfactory.names import ModelName, identity, model_folder
+from counterfactory.types import Artifact, Failed, Request, Sample
+from counterfactory.worker import Worker
+
+if TYPE_CHECKING:
+    from counterfactory.diffusion.painting import Painter
+
+
+class Diffuse(BaseModel, frozen=True, extra="forbid"):
+    """Draws requests.
+
+    A request with a `strength` is drawn from its source: all of it, or where its mask has a number other than 0, and
+    the pixels elsewhere are the source's own. Without a strength, source and mask only say which size and which mask
+    the picture has. Without a `size` it is as large as its source, else as its first layout, else as the model learnt.
+    """
+
+    version: ClassVar[int] = 1
+    pads: ClassVar[bool] = False  # it fills each group of its batch itself
+
+    pipeline: Artifact | ModelName = "zoo:diorama"
+    controls: Mapping[str, ModelName] = {}  # ControlNets by the kind of layout: `edges`, `canny`, `masks` or any other
+    image_prompts: ModelName | None = None  # an IP-Adapter
+    scheduler: SchedulerName = "own"
+    steps: Annotated[int, Field(ge=1, le=1000)] = 25
+
+    def load(self, worker: Worker) -> Callable[[Sequence[Request]], list[Sample | Failed]]:
+        from counterfactory.diffusion.finishing import Finish
+        from counterfactory.diffusion.studio import Studio
+
+        return Studio(painter=self._painter(worker), worker=worker, finish=Finish(worker=worker, model=self._said()))
+
+    def alike(self, worker: Worker, request: Request) -> Hashable:
+        """What requests have in common that are drawn fastest together."""
+        strength = None if request.strength is None else (request.strength, request.mask is not None)
+        kinds = tuple(sorted(control.kind for control in request.controls))
+        return self._shape(worker, request), strength, kinds, request.image_prompt is not None, request.guidance == 1
+
+    def _shape(self, worker: Worker, request: Request) -> Hashable:
+        """The size, or for what has its source's the shape: sources of one shape are drawn in one size."""
+        from counterfactory.diffusion.frames import guiding, size_of
+
+        guide = guiding(request)
+        if request.size or guide is None:
+            return request.size
+        try:
+            return Fraction(*size_of(worker, guide))
+        except BadData:  # drawing says what is wrong with it
+            return None
+
+    def _painter(self, worker: Worker) -> "Painter":
+        from counterfactory.diffusion.borrowed import open_borrowed
+        from counterfactory.diffusion.fits import has_unet
+        from counterfactory.diffusion.painting import open_painter
+
+        folder = self._folder(worker)
+        if has_unet(folder):
+            return open_painter(self, folder, worker)
+        refused = {"controls": self.controls, "image_prompts": self.image_prompts}
+        refused["scheduler"] = self.scheduler if self.scheduler != "own" else None
+        if asked := [name for name, said in refused.items() if said]:
+            raise BadConfig(
+                f"{asked[0]}: the pipeline in {folder} is drawn from by its own call, which takes no other; "
+                "leave the field out, or take a pipeline of the kind of SD 1.5 or SDXL."
+            )
+        return open_borrowed(folder, worker, self.steps)
+
+    def _folder(self, worker: Worker) -> Path:
+        return worker.artifact(self.pipeline) if isinstance(self.pipeline, Artifact) else model_folder(self.pipeline)
+
+    def _said(self) -> str:
+        """The pipeline's name and what its files hold."""
+        if isinstance(self.pipeline, Artifact):
+            return f"{self.pipeline.kind} artifact:{self.pipeline.key}"
+        return f"{self.pipeline} {identity(self.pipeline)}"

@@ -1,0 +1,14 @@
+"""Diorama's own words, for recipes that draw with the zoo: it knows these and no others."""
+
+from collections.abc import Mapping
+
+from counterfactory.data.diorama.captions import NOUNS
+from counterfactory.language.kinds import Kind
+
+BANKS: Mapping[Kind, tuple[str, ...]] = {
+    "weather": ("in clear weather", "in the rain", "in falling snow", "in fog"),
+    "time of day": ("by day", "at dusk", "at night"),
+    "colour": ("red", "orange", "yellow", "green", "blue", "purple", "white", "black"),
+    "surroundings": ("on a road", "on grass", "on sand", "on water", "on a snowfield", "in a room"),
+}
+SYNONYMS: Mapping[str, tuple[str, ...]] = {kind: tuple(dict.fromkeys(words[1:])) for kind, words in NOUNS.items()}

@@ -1,0 +1,108 @@
+"""How much of what breaks a model is mended by training it further on counterfactuals of its training images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from counterfactory.classify.models import Checkpoint
+from counterfactory.classify.tested import SavedModel, is_segmenter, model_under_test
+from counterfactory.classify.train import ClassifierTrainer
+from counterfactory.data.limit import Quota
+from counterfactory.errors import BadConfig
+from counterfactory.metrics.statistics import mean_interval
+from counterfactory.recipes.counterfactuals import Counterfactual, published
+from counterfactory.recipes.job import distinct
+from counterfactory.recipes.tested import ask, opened
+from counterfactory.recipes.truth import true_counterfactual
+from counterfactory.run import Run
+from counterfactory.types import Artifact, Collection, Dataset, Interval, Table
+
+ARMS = ("as it was", "trained further", "trained further on counterfactuals too")
+
+
+class Repair(BaseModel, frozen=True, extra="forbid"):
+    """Fine-tunes a saved classifier with and without counterfactuals, over seeds."""
+
+    quota: Quota = Field(default=Quota(per_class=100), description="training images to make counterfactuals of")
+    trainer: ClassifierTrainer = Field(
+        default=ClassifierTrainer(steps=400, learning_rate=3e-4), description="how it is trained; `model` is set"
+    )
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(distinct)] = Field(
+        default=(0, 1, 2), description="repetitions"
+    )
+
+    def trainers(self, model: str | Mapping[str, str]) -> list[ClassifierTrainer]:
+        """One for each seed, all going on from the model under test; says at once where that cannot be."""
+        found = model_under_test(model)
+        if not isinstance(found, SavedModel) or not isinstance(found.name, str) or is_segmenter(found):
+            raise BadConfig("repair: only a saved classifier can be trained further; leave it out for this model.")
+        start = Checkpoint(name=found.name, tune="full").model_dump()
+        return [self.trainer.with_(model=start, seed=seed) for seed in self.seeds]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Repaired:
+    """Failure rates in percent, for each test and each way of training."""
+
+    tests: Mapping[str, int]  # images of each
+    failures: Mapping[str, Mapping[str, Interval]]  # arm -> test -> rate over seeds
+
+
+def repaired(
+    run: Run,
+    trainers: Sequence[ClassifierTrainer],
+    sets: Mapping[str, Mapping[str, Dataset]],
+    tests: Mapping[str, Dataset],
+) -> Repaired:
+    """Trains from the same weights on each of two sets of images and asks all three models about every test."""
+    found: dict[str, dict[str, list[float]]] = {arm: {test: [] for test in tests} for arm in ARMS}
+    for trainer in trainers:
+        assert isinstance(trainer.model, Checkpoint), "it goes on from the model under test"
+        plain, fuller = (run.fit(trainer, f"{arm}, seed {trainer.seed}", **sets[arm]) for arm in ARMS[1:])
+        models: tuple[str | Artifact, ...] = (trainer.model.name, plain, fuller)
+        for arm, model in zip(ARMS, models, strict=True):
+            for test, data in tests.items():
+                found[arm][test].append(_failure_rate(run, model, data))
+    rates = {arm: {test: mean_interval(values) for test, values in each.items()} for arm, each in found.items()}
+    return Repaired(tests={test: len(data) for test, data in tests.items()}, failures=rates)
+
+
+def hard_tests(data: Collection, tests: Dataset, made: Sequence[Counterfactual]) -> dict[str, Dataset]:
+    """The images that were tested on, their counterfactuals, the true ones where they are known, and the data's own."""
+    found = {tests.split: tests, **published(made, tests)}
+    found.pop("rejected", None)
+    true = [sample for one in made if one.counts and (sample := true_counterfactual(one.made))]
+    if true:
+        found["true counterfactual"] = replace(tests, samples=tuple(dict.fromkeys(true)), split="true", weights=None)
+    others = {name: split for name, split in data.splits.items() if name.startswith("test") and name not in found}
+    return {**found, **others}
+
+
+def with_counterfactuals(train: Dataset, made: Sequence[Counterfactual]) -> Dataset:
+    """Training images and those of their counterfactuals that count."""
+    new = tuple(c.made.drawn for c in made if c.counts)
+    weights = train.weights and (*train.weights, *(1.0,) * len(new))
+    return replace(train, samples=(*train.samples, *new), weights=weights)
+
+
+def repair_table(found: Repaired) -> Table:
+    """Failures by test and way of training, and how many of them are gone."""
+    rows = []
+    for test, images in found.tests.items():
+        before, plain, mended = (found.failures[arm][test] for arm in ARMS)
+        gone = 100 * (1 - mended.mean / before.mean) if before.mean else None
+        rows.append((test, images, before, plain, mended, gone))
+    return Table(
+        title="Repair",
+        columns=("test", "images", *ARMS, "failures gone"),
+        rows=tuple(rows),
+        note="Failures in %, mean and 95 % interval over seeds; both trainings take the same number of steps.",
+    )
+
+
+def _failure_rate(run: Run, model: str | Artifact, data: Dataset) -> float:
+    """In percent of the images that the model can be asked about."""
+    said = [one for one in ask(run, opened(run, model, {}, data), data.samples) if one is not None]
+    return 100 * sum(one.failed for one in said) / max(1, len(said))

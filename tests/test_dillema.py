@@ -1,0 +1,169 @@
+"""DILLEMA from a folder and a model to what breaks it, drawn by the zoo."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterfactory.data.diorama.captions import caption
+from counterfactory.data.diorama.place import scene_at
+from counterfactory.data.read import read
+from counterfactory.errors import BadConfig, BadData, UnknownName
+from counterfactory.recipes.checks import Verdict
+from counterfactory.recipes.counterfactuals import Counterfactual, in_words, passage, spoken
+from counterfactory.recipes.dillema import Dillema
+from counterfactory.recipes.job import build
+from counterfactory.recipes.scores import Made
+from counterfactory.recipes.truth import true_changes, true_counterfactual
+from counterfactory.run import Run
+from counterfactory.types import Edit, Failed, Report, Rewriting, Sample
+from counterfactory.worker import Worker
+
+DATA = read("diorama:train=30,validation=40,test=30")
+QUICK = ["engine.steps=3", "quota.per_class=1", "quota.classes=[car, dog, house]"]
+
+
+def run(folder: Path) -> Run:
+    return Run(folder / "run", Worker(workspace=folder))
+
+
+def recipe(*sets: str, preset: str = "tiny") -> Dillema:
+    found: Any = build({"job": "stress", "preset": preset, "data": "x"}, None, [*QUICK, *sets], None)[1]
+    return found
+
+
+def report(folder: Path, one: Dillema) -> Report:
+    with run(folder) as held:
+        return one.run(held, DATA)
+
+
+def test_a_model_is_tested_from_captions_to_findings(tmp_path: Path):
+    found = report(tmp_path, recipe("sheet=4"))
+    assert found.numbers["images"] == 3
+    assert found.numbers["counterfactuals"] == 6
+    titles = [table.title for table in found.tables]
+    assert "What the counterfactuals show" in titles  # the truth is known of Diorama
+    assert "Checks" in titles
+    pictures = [picture for gallery in found.galleries for picture in gallery.pictures]
+    assert len(pictures) == 6
+    for picture in pictures:
+        assert picture.source is not None
+        assert picture.sample.origin is not None
+        assert picture.sample.origin.parent == picture.source.digest
+        assert len(picture.sample.origin.changed) == 1  # one edit an image
+        assert picture.facts["said of the source"] in DATA.classes
+    rows = [json.loads(line) for line in (tmp_path / "run/data/test/metadata.jsonl").read_text().splitlines()]
+    assert len(rows) == 3
+    published = [
+        path for name in ("counterfactual", "rejected") for path in (tmp_path / "run/data" / name).rglob("*.png")
+    ]
+    assert len([path for path in published if "masks" not in path.parts]) == 6
+    if (tmp_path / "run/sheet").exists():
+        with (tmp_path / "run/sheet/to-hand-out/sheet.csv").open() as stream:
+            assert 1 <= len(list(csv.reader(stream))) - 1 <= 4
+
+
+def test_the_same_command_draws_nothing_twice(tmp_path: Path):
+    first = report(tmp_path, recipe())
+    with run(tmp_path) as held:
+        again = recipe().run(held, DATA)
+        assert held.made == 0
+    assert again.numbers == first.numbers
+
+
+def test_a_persons_own_edits_are_made_and_no_others(tmp_path: Path):
+    edits = "writer={kind: interventions, edits: [{kind: weather, add: in thick fog}]}"
+    found = report(tmp_path, recipe(edits, "captioner={kind: given}"))
+    changed = [p.sample.origin.changed for g in found.galleries for p in g.pictures if p.sample.origin]
+    assert changed == [{"weather": "in thick fog"}] * len(changed)
+    assert changed
+
+
+def test_repair_measures_before_and_after_on_every_hard_test(tmp_path: Path):
+    sets = ("repair={quota: {per_class: 1}, seeds: [0], trainer: {steps: 2, learning_rate: 1.0e-4}}",)
+    found = report(tmp_path, recipe(*sets))
+    (table,) = (table for table in found.tables if table.title == "Repair")
+    tests = {row[0] for row in table.rows}
+    assert {"test", "test-unusual", "test-uniform"} <= tests
+    for row in table.rows:
+        assert all(0 <= arm.mean <= 100 for arm in row[2:5])
+
+
+@pytest.mark.parametrize(
+    ("sets", "sentence"),
+    [
+        (("model=nothing/here/at/all",), "There is no model"),
+        (("drawing.layouts={hed: 1.0}",), "layout_models"),
+        (("split=tset",), "tset"),
+        (("quota.classes=[cra]",), "cra"),
+        (("model=null",), "No model given"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_drawn(tmp_path: Path, sets: tuple[str, ...], sentence: str):
+    with pytest.raises((BadConfig, BadData, UnknownName), match=sentence):
+        report(tmp_path, recipe(*sets))
+    assert not list((tmp_path / "blobs").rglob("*.png")) if (tmp_path / "blobs").exists() else True
+
+
+def test_every_preset_survives_a_file():
+    for preset in Dillema.presets:
+        made = getattr(Dillema, preset)()
+        assert Dillema.model_validate(made.model_dump(mode="json")) == made
+
+
+def test_the_writer_and_the_captioner_are_chosen_by_kind_or_by_their_fields():
+    named = recipe("writer.kind=published", "writer.writer.model=llama")
+    assert named.writer.kind == "published"
+    implied = recipe("captioner.endpoint.model=llava")
+    assert implied.captioner.kind == "endpoint"
+
+
+def test_a_passage_protects_the_label_and_its_synonyms_or_all_classes_of_pixels():
+    sample = DATA.splits["test"].samples[0]
+    label = DATA.classes[sample.target]  # type: ignore[index]
+    one = passage((sample, "a caption"), DATA.splits["test"], {label: ("thing",)}, "a task", 3)
+    assert (one.label, one.synonyms, one.task, one.seed) == (label, ("thing",), "a task", 3)
+    pixels = passage((replace(sample, target=None), "a caption"), DATA.splits["test"], {}, "", 0)
+    assert (pixels.label, pixels.synonyms) == ("", DATA.classes)
+    assert in_words("fire_truck") == "fire truck"
+
+
+def test_an_image_without_a_caption_is_left_out_and_several_captions_are_one_text():
+    samples = DATA.splits["test"].samples[:2]
+    assert spoken(samples, [("a dog.", "a red dog"), Failed("", "why")]) == [(samples[0], "a dog. a red dog")]
+
+
+def made(before: str, after: str, sample: Sample) -> Made:
+    return Made(source=sample, before=before, after=after, drawn=sample)
+
+
+def test_the_true_counterfactual_has_what_the_new_words_say_and_nothing_else():
+    sample = next(s for s in DATA.splits["test"].samples if scene_at(s.image.place).surface != "room")
+    scene = scene_at(sample.image.place)
+    before = caption(scene)
+    after = before.replace(before[before.index(" in ") :], " in fog at night")
+    true = true_counterfactual(made(before, after, sample))
+    assert true is not None
+    new = scene_at(true.image.place)
+    assert (new.weather, new.time) == ("fog", "night")
+    assert (new.kind, new.colour, new.surface, new.seed) == (scene.kind, scene.colour, scene.surface, scene.seed)
+    assert true_changes("a red car by day", "a blue car by day") == {"colour": "blue"}
+    assert true_counterfactual(made(before, before, sample)) is None
+
+
+def test_an_edit_of_several_words_of_one_kind_is_one_edit():
+    edits = (
+        Edit(kind="weather", old="in the rain", new="in bright sunshine"),
+        Edit(kind="weather", old="wet", new="dry"),
+    )
+    sample = DATA.splits["test"].samples[0]
+    one = Counterfactual(
+        made=made("", "", sample),
+        rewriting=Rewriting(caption="", edits=edits),
+        verdict=Verdict(scores={}, reasons=("why",)),
+    )
+    assert (one.kind, one.counts) == ("weather", False)
+    assert "," not in one.value
