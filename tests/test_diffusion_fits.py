@@ -77,6 +77,19 @@ def test_parts_that_do_not_fit_are_told(pipeline: Path, file: str, settings: dic
         open_parts(str(pipeline), "cpu")
 
 
+@pytest.mark.parametrize(
+    ("file", "settings", "complaint"),
+    [
+        ("unet/config.json", {"time_cond_proj_dim": 256}, "distilled to be told its guidance"),
+        ("vae/config.json", {"latents_mean": [0.0] * 4}, "a mean and a deviation for each latent channel"),
+    ],
+)
+def test_what_would_be_drawn_wrong_is_refused(pipeline: Path, file: str, settings: dict[str, Any], complaint: str):
+    rewritten(pipeline / file, **settings)
+    with pytest.raises(BadConfig, match=f"is not drawn from here: .*{complaint}"):
+        open_parts(str(pipeline), "cpu")
+
+
 def test_a_controlnet_of_another_network_is_refused():
     unet = {"in_channels": 4, "block_out_channels": (8, 16), "layers_per_block": 1, "cross_attention_dim": 16}
     refuse_other_network("mine", unet, {**unet, "block_out_channels": [8, 16]})

@@ -22,6 +22,9 @@ from counterfactory.run import Run
 from counterfactory.types import Edit, Failed, Report, Rewriting, Sample
 from counterfactory.worker import Worker
 
+# diffusers' schedulers under numpy 2
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+
 DATA = read("diorama:train=30,validation=40,test=30")
 QUICK = ["engine.steps=3", "quota.per_class=1", "quota.classes=[car, dog, house]"]
 
@@ -41,7 +44,7 @@ def report(folder: Path, one: Dillema) -> Report:
 
 
 def test_a_model_is_tested_from_captions_to_findings(tmp_path: Path):
-    found = report(tmp_path, recipe("sheet=4"))
+    found = report(tmp_path, recipe("sheet=4", "checks.names=[change]"))
     assert found.numbers["images"] == 3
     assert found.numbers["counterfactuals"] == 6
     titles = [table.title for table in found.tables]
@@ -61,9 +64,16 @@ def test_a_model_is_tested_from_captions_to_findings(tmp_path: Path):
         path for name in ("counterfactual", "rejected") for path in (tmp_path / "run/data" / name).rglob("*.png")
     ]
     assert len([path for path in published if "masks" not in path.parts]) == 6
-    if (tmp_path / "run/sheet").exists():
-        with (tmp_path / "run/sheet/to-hand-out/sheet.csv").open() as stream:
-            assert 1 <= len(list(csv.reader(stream))) - 1 <= 4
+    with (tmp_path / "run/sheet/to-hand-out/sheet.csv").open() as stream:
+        assert len(list(csv.reader(stream))) == 1 + 4
+
+
+def test_where_no_drawing_counts_the_page_says_so(tmp_path: Path):
+    found = report(tmp_path, recipe("sheet=4", "checks.strictness=0.9"))
+    assert found.numbers["valid"] == 0
+    assert "No counterfactual passed the checks" in found.summary[0]
+    assert [gallery.title for gallery in found.galleries] == ["Refused by the checks"]
+    assert not (tmp_path / "run/sheet").exists()
 
 
 def test_the_same_command_draws_nothing_twice(tmp_path: Path):

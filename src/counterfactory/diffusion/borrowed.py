@@ -15,7 +15,7 @@ from counterfactory.diffusion.controls import hole
 from counterfactory.diffusion.fits import left_out, opening
 from counterfactory.diffusion.frames import Grid, Size
 from counterfactory.diffusion.painting import Drawn, refuse_strength
-from counterfactory.diffusion.placing import spare
+from counterfactory.diffusion.placing import compiled, spare
 from counterfactory.errors import BadConfig
 from counterfactory.pixels import Pixels
 from counterfactory.training.pictures import to_tensor
@@ -103,6 +103,7 @@ def open_borrowed(folder: Path, worker: Worker, steps: int) -> BorrowedPainter:
             f"{folder} holds a {name}, which does not draw latents from text; expected SD, SDXL, SD3 or FLUX."
         )
     spare(worker, pipeline.transformer, pipeline.vae)
+    compiled(worker, pipeline.transformer)
     calls = {way: call for way, kind in KINDS.items() if (call := _sibling(pipeline, kind))}
     for call in calls.values():
         call.set_progress_bar_config(disable=True)

@@ -86,19 +86,19 @@ def _layout(network: Any, kind: str, requests: Sequence[Request], seen: Seen, ha
     hints = read[[places[control.image] if control else len(shown) for control in named]]
     scales = hints.new_tensor([control.scale if control else 0.0 for control in named])
     return Layout(
-        network=_follower(network),
+        network=follower(network),
         hints=hints.repeat(halves, 1, 1, 1),
         scales=scales.repeat(halves)[:, None, None, None],
     )
 
 
-def _follower(network: Any) -> Any:
+def follower(network: Any) -> Any:
     """A ControlNet with the same weights, not copied, that takes layouts as they are once they were read."""
     if network not in _followers:
         shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
-        follower = copy.deepcopy(network, shared)
-        follower.controlnet_cond_embedding = nn.Identity()
-        _followers[network] = follower
+        cut = copy.deepcopy(network, shared)
+        cut.controlnet_cond_embedding = nn.Identity()
+        _followers[network] = cut
     return _followers[network]
 
 

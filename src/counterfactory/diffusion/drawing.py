@@ -17,6 +17,7 @@ from counterfactory.diffusion.conditions import Seen, image_prompts, layouts, re
 from counterfactory.diffusion.fits import is_of_two_encoders, opening
 from counterfactory.diffusion.latents import decode, encode
 from counterfactory.diffusion.prompts import Words, understood
+from counterfactory.diffusion.schedulers import steps_left
 from counterfactory.errors import BadConfig
 from counterfactory.names import model_folder
 from counterfactory.types import Request
@@ -212,8 +213,3 @@ def _last(scheduler: Any, steps: int, requests: Sequence[Request]) -> Tensor:
         scheduler.set_begin_index(start)
     times: Tensor = scheduler.timesteps[start:]
     return times
-
-
-def steps_left(steps: int, strength: float) -> int:
-    """So many of the steps are done at a strength, as diffusers counts them."""
-    return min(int(steps * strength), steps)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
-from counterfactory.diffusion.schedulers import SchedulerName
+from counterfactory.diffusion.schedulers import SchedulerName, steps_left
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.names import ModelName, identity, model_folder
 from counterfactory.types import Artifact, Failed, Request, Sample
@@ -42,9 +42,10 @@ class Diffuse(BaseModel, frozen=True, extra="forbid"):
 
     def alike(self, worker: Worker, request: Request) -> Hashable:
         """What requests have in common that are drawn fastest together."""
-        strength = None if request.strength is None else (request.strength, request.mask is not None)
+        strength = request.strength
+        begins = None if strength is None else (steps_left(self.steps, strength), request.mask is not None)
         kinds = tuple(sorted(control.kind for control in request.controls))
-        return self._shape(worker, request), strength, kinds, request.image_prompt is not None, request.guidance == 1
+        return self._shape(worker, request), begins, kinds, request.image_prompt is not None, request.guidance == 1
 
     def _shape(self, worker: Worker, request: Request) -> Hashable:
         """The size, or for what has its source's the shape: sources of one shape are drawn in one size."""

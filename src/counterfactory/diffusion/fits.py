@@ -59,6 +59,8 @@ def refuse_misfits(folder: Path) -> None:
         refuse_pickles(folder / part)
     if "unet" not in configs:
         return  # another family: its own pipeline knows what fits
+    if strange := _strange(configs):
+        raise BadConfig(f"The pipeline in {folder} is not drawn from here: {strange}.")
     complaint = _misfit(configs) or _overlong(folder, configs)
     if complaint:
         raise BadConfig(f"The parts of the pipeline in {folder} do not fit each other: {complaint}.")
@@ -142,6 +144,15 @@ def _misfit(configs: Mapping[str, Config]) -> str | None:
     if latent and channels and channels not in {latent, 2 * latent + 1}:  # the latter paints into holes
         more = " (networks for enlarging and for instructions take more, and are not drawn from)" * (channels > latent)
         return f"the autoencoder makes {latent} latent channels, the denoising network takes {channels}{more}"
+    return None
+
+
+def _strange(configs: Mapping[str, Config]) -> str | None:
+    """What would be drawn wrong without a word."""
+    if configs["unet"].get("time_cond_proj_dim"):
+        return "its network was distilled to be told its guidance; take the pipeline that it was made from"
+    if configs.get("vae", {}).get("latents_mean"):
+        return "its autoencoder has a mean and a deviation for each latent channel; take one with a single scale"
     return None
 
 

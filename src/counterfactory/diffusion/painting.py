@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from counterfactory.diffusion.drawing import Parts, drawn_latents, open_parts, size_factor, steps_left
+from counterfactory.diffusion.conditions import follower
+from counterfactory.diffusion.drawing import Parts, drawn_latents, open_parts, size_factor
 from counterfactory.diffusion.encodings import Encodings
 from counterfactory.diffusion.frames import Grid, Size
 from counterfactory.diffusion.latents import decode
-from counterfactory.diffusion.placing import Placing, placing, quicken, spare
-from counterfactory.diffusion.schedulers import scheduler_like
+from counterfactory.diffusion.placing import Placing, compiled, placing, quicken, spare
+from counterfactory.diffusion.schedulers import scheduler_like, steps_left
 from counterfactory.diffusion.seeing import with_controls, with_image_prompts
 from counterfactory.errors import BadConfig
 from counterfactory.training.pictures import to_pixels
@@ -139,6 +140,7 @@ def open_painter(step: "Diffuse", folder: Path, worker: Worker) -> LatentPainter
     if step.image_prompts:
         parts = with_image_prompts(parts, step.image_prompts)
     quicken(worker, parts.unet, parts.autoencoder, *parts.controls.values())
+    compiled(worker, parts.unet, *map(follower, parts.controls.values()))
     at_once = 1 if worker.deterministic else worker.batch_size
     encodings = Encodings(parts, worker.pixels, place, at_once)
     return LatentPainter(parts=parts, encodings=encodings, placing=place, steps=step.steps)

@@ -36,14 +36,18 @@ def placing(worker: Worker) -> Placing:
 
 
 def spare(worker: Worker, network: Any, autoencoder: Any) -> None:
-    """Makes a denoising network and an autoencoder spare memory, or run compiled, where the worker says so."""
+    """Makes a denoising network and an autoencoder spare memory where the worker says so."""
     if worker.memory.slicing:
         if hasattr(network, "set_attention_slice"):
             network.set_attention_slice("auto")
         autoencoder.enable_slicing()
     if worker.memory.tiling and type(autoencoder).__name__ != "AutoencoderTiny":  # which has little to spare
         autoencoder.enable_tiling()
-    if worker.memory.compile:
+
+
+def compiled(worker: Worker, *networks: Any) -> None:
+    """Has networks compiled when they are first met, where the worker says so."""
+    for network in networks if worker.memory.compile else ():
         network.compile()
 
 

@@ -15,6 +15,11 @@ CLASSES = {
 FIXED = {"dpm++": {"algorithm_type": "dpmsolver++"}}  # the name says which, whatever the pipeline's own settings say
 
 
+def steps_left(steps: int, strength: float) -> int:
+    """So many of the steps are done at a strength, as diffusers counts them."""
+    return min(int(steps * strength), steps)
+
+
 def scheduler_like(own: Any, name: SchedulerName) -> Any:
     """The scheduler of a name for networks that learnt with the noise of `own`; `own` itself is one."""
     import diffusers

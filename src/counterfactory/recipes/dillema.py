@@ -121,8 +121,8 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
             repair=self._repaired(run, data, tests, made),
         )
         run.publish({"test": tests, **published(made, tests)}, scores_of(made))
-        if self.sheet:
-            write_sheet(run.folder / "sheet", sheet_rows(found), run.worker.pixels, self.sheet, self.seed)
+        if self.sheet and (shown := sheet_rows(found)):
+            write_sheet(run.folder / "sheet", shown, run.worker.pixels, self.sheet, self.seed)
         return stress_report(f"{self.model} under stress on {data.name}", found, foreign(self.engine.pipeline, tests))
 
     def counterfactuals(self, run: Run, images: Dataset, real: Dataset) -> tuple[list[Counterfactual], Bounds]:
