@@ -66,7 +66,9 @@ class Checks(BaseModel, frozen=True, extra="forbid"):
         """The least that each score must be: what all but a share of real images reach."""
         pairs = _pairs(real, said)
         if not pairs:
-            raise BadData(f"The split {real.split!r} has no two images of one class to set the checks' thresholds by.")
+            raise BadData(
+                f"The split {real.split!r} has no two images of one class with different captions to set thresholds by."
+            )
         found = self._scores(run, pairs, real)
         bounds = {name: floor_of(values[~np.isnan(values)], self.strictness) for name, values in found.items()}
         if "preference" in bounds:  # real pairs differ in much more than one edit; nearer to the new words is enough
@@ -108,5 +110,5 @@ def _pairs(real: Dataset, said: Sequence[tuple[Sample, str]]) -> list[Made]:
     groups: dict[int | None, list[tuple[Sample, str]]] = {}
     for sample, caption in sorted(said, key=lambda one: seed_for("checks", one[0].image)):
         groups.setdefault(main_class(sample.target, real.task), []).append((sample, caption))
-    turns = [(group[turn - 1], one) for group in groups.values() if len(group) > 1 for turn, one in enumerate(group)]
-    return [Made(source=a, before=old, after=new, drawn=b, mask=b.mask) for (a, old), (b, new) in turns]
+    turns = [(group[turn - 1], one) for group in groups.values() for turn, one in enumerate(group)]
+    return [Made(source=a, before=old, after=new, drawn=b, mask=b.mask) for (a, old), (b, new) in turns if old != new]
