@@ -13,6 +13,7 @@ def save_half(network: Any, folder: Path) -> None:
     copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).half().save_pretrained(folder)
     path = folder / "config.json"
     said = json.loads(path.read_text())
+    said.pop("_name_or_path", None)  # where it lay once is nobody's business and would part equal models
     if "dtype" in said:
         for part in (said, *(part for part in said.values() if isinstance(part, dict) and "model_type" in part)):
             part["dtype"] = "float32"  # else transformers takes 16 bits where diffusers, beside it, takes 32
