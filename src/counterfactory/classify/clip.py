@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from counterfactory.classify.loading import loading
 from counterfactory.classify.preparation import Preparation
 from counterfactory.errors import BadConfig
+from counterfactory.training.loading import loading
 
 PROMPT = "a photo of a {}"
 SAID, TENSORS = "head.json", "head.safetensors"

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from counterfactory.classify.clip import read_clip
-from counterfactory.classify.loading import loading
 from counterfactory.classify.models import Checkpoint, ClipHead, SmallResNet
 from counterfactory.classify.preparation import Preparation, read_preparation
 from counterfactory.errors import BadConfig
 from counterfactory.keys import seed_for
 from counterfactory.names import model_folder
+from counterfactory.training.loading import loading
 from counterfactory.types import Task
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from counterfactory.classify import clip
-from counterfactory.classify.loading import loading, quiet
 from counterfactory.classify.networks import Logits, Network
 from counterfactory.classify.preparation import Preparation, read_preparation, write_preparation
 from counterfactory.classify.safe import refuse_halves
+from counterfactory.training.loading import loading, quiet
 
 CALIBRATION = "calibration.json"
 

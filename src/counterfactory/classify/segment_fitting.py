@@ -15,7 +15,6 @@ from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 from transformers import ResNetConfig, UperNetConfig, UperNetForSemanticSegmentation
 
-from counterfactory.classify.loading import quiet
 from counterfactory.classify.masks import VOID, class_mask, mask_classes
 from counterfactory.classify.pictures import normalised
 from counterfactory.classify.preparation import Preparation, read_preparation, write_preparation
@@ -29,6 +28,7 @@ from counterfactory.pixels import Pixels
 from counterfactory.training.arrays import array_path, kept_rows
 from counterfactory.training.checkpoint import Progress
 from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.loading import quiet
 from counterfactory.training.quality import note_quality
 from counterfactory.training.saving import save_half
 from counterfactory.training.team import Team, together

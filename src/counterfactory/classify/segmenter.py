@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from counterfactory.classify.labels import names_of
-from counterfactory.classify.loading import loading
 from counterfactory.classify.preparation import Preparation, read_preparation
 from counterfactory.classify.safe import refuse_halves, refuse_pickles
+from counterfactory.training.loading import loading
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

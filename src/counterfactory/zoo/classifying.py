@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from counterfactory.classify.loading import quiet
 from counterfactory.classify.predict import Evaluate
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.data.diorama.splits import read
+from counterfactory.training.loading import quiet
 from counterfactory.training.saving import save_half
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
