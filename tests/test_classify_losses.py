@@ -51,5 +51,18 @@ def test_the_temperature_undoes_a_scaling_of_the_logits(task: str, wanted: float
     assert losses.temperature(logits * wanted, targets, task) == pytest.approx(wanted, rel=1e-3)  # type: ignore[arg-type]
 
 
-def test_the_temperature_of_images_that_are_all_right_is_bounded():
-    assert math.exp(-3) <= losses.temperature(torch.eye(3) * 5, torch.eye(3), "single-label") < 1
+def test_three_right_answers_of_three_do_not_make_certain():
+    found = losses.temperature(torch.eye(3) * 5, torch.eye(3), "single-label")
+    assert (torch.eye(3) * 5 / found).softmax(1).amax(1).tolist() == pytest.approx([4 / 5] * 3, abs=5e-3)
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+@pytest.mark.parametrize("sure", [1e-3, 1.0, 30.0])
+def test_who_was_never_wrong_is_as_sure_as_the_number_of_answers_allows(task: str, sure: float):
+    targets = torch.eye(2).repeat(20, 1)
+    logits = (targets - 0.5) * torch.linspace(1, 2, 40)[:, None] * sure
+    found = logits / losses.temperature(logits, targets, task)  # type: ignore[arg-type]
+    sureness = found.softmax(1).amax(1) if task == "single-label" else found.abs().sigmoid()
+    expected = 41 / 42 if sure > 1e-3 else sureness.mean().item()  # what is hardly seen is not made certain
+    assert sureness.mean().item() == pytest.approx(expected, abs=2e-3)
+    assert sureness.mean().item() <= 41 / 42

@@ -1,10 +1,15 @@
 """How wrong logits are: against distributions, or label by label where several may hold and some are unknown."""
 
+import math
+from bisect import bisect_left
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from counterfactory.types import Task
+
+WIDEST = 3.0  # the largest logarithm of a temperature
 
 
 def smoothed(targets_BC: Tensor, amount: float, task: Task) -> Tensor:
@@ -32,7 +37,11 @@ def accuracy(logits_BC: Tensor, targets_BC: Tensor, task: Task) -> float:
 
 
 def temperature(logits_NC: Tensor, targets_NC: Tensor, task: Task) -> float:
-    """The number that logits are divided by for the least loss (Guo et al. 2017), found by LBFGS on its logarithm."""
+    """The number that logits are divided by for the least loss (Guo et al. 2017), found by LBFGS on its logarithm.
+
+    Where no answer is wrong the loss falls without end as the number does: then it is the least at which the mean
+    confidence is what the rule of succession gives N right answers of N, (N + 1) / (N + 2).
+    """
     logits_NC, targets_NC = logits_NC.double(), targets_NC.double()
     logarithm = torch.zeros((), dtype=torch.float64, device=logits_NC.device, requires_grad=True)
     optimizer = torch.optim.LBFGS([logarithm], max_iter=100, line_search_fn="strong_wolfe")
@@ -44,4 +53,19 @@ def temperature(logits_NC: Tensor, targets_NC: Tensor, task: Task) -> float:
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return float(logarithm.detach().clamp(-3, 3).exp())  # a handful of images that are all right has no best one
+    found = float(logarithm.detach().clamp(-WIDEST, WIDEST))
+    if accuracy(logits_NC, targets_NC, task) == 1:
+        found = max(found, _least(logits_NC, int((~targets_NC.isnan()).any(1).sum()), task))
+    return math.exp(found)
+
+
+def _least(logits_NC: Tensor, right: int, task: Task) -> float:
+    """The logarithm of the least temperature at which the mean confidence is not above the rule of succession's."""
+
+    def is_modest(hundredths: int) -> bool:
+        scaled = logits_NC / math.exp(hundredths / 100)
+        sure = scaled.softmax(1).amax(1) if task != "multi-label" else scaled.abs().sigmoid().mean(1)
+        return sure.mean().item() <= (right + 1) / (right + 2)
+
+    widest = round(100 * WIDEST)
+    return bisect_left(range(-widest, widest), True, key=is_modest) / 100 - WIDEST

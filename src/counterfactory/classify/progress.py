@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from counterfactory.errors import writing
+from counterfactory.training.checkpoint import optimizer_tensors, restore_optimizer
 
 EVERY_STEPS = 500
 EVERY_SECONDS = 30.0
@@ -59,8 +59,7 @@ class Keeper:
             return
         tensors = {f"now.{name}": tensor for name, tensor in learned(module).items()}
         tensors |= {f"best.{name}": tensor for name, tensor in progress.best.items()}
-        for number, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors(optimizer).items()}
         said = {known.name: getattr(progress, known.name) for known in fields(progress) if known.name != "best"}
         said["scaler"] = scaler.state_dict() if scaler is not None else None
         part = self.path.with_suffix(".part")
@@ -78,7 +77,7 @@ class Keeper:
             said = json.loads(file.metadata()["progress"])
         tensors = load_file(self.path)
         restore(module, _below("now.", tensors))
-        _restore_optimizer(optimizer, _below("optimizer.", tensors))
+        restore_optimizer(optimizer, _below("optimizer.", tensors))
         if (state := said.pop("scaler")) is not None:
             scaler.load_state_dict(state)
         said["best_score"] = tuple(said["best_score"]) if said["best_score"] else None
@@ -89,15 +88,3 @@ class Keeper:
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _restore_optimizer(optimizer: Any, tensors: dict[str, Tensor]) -> None:
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    states: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        number, _, what = name.partition(".")
-        like = parameters[int(number)]
-        # fused AdamW walks memory in its own order, so a state must lie as its parameter does
-        laid = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
-        states.setdefault(int(number), {})[what] = laid
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})

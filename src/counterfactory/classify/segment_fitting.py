@@ -27,7 +27,7 @@ from counterfactory.names import model_folder
 from counterfactory.pixels import Pixels
 from counterfactory.training.arrays import array_path, kept_rows
 from counterfactory.training.checkpoint import Progress
-from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.loading import quiet
 from counterfactory.training.quality import note_quality
 from counterfactory.training.saving import save_half
@@ -102,9 +102,7 @@ class Task:
     def __call__(self, team: Team) -> dict[str, Any]:
         module = build(self.trainer, self.classes)
         lesson = Lesson(module=module, length=len(self.data), loss=self._loss, show=self._show)
-        site = Site(folder=self.folder / "training", device=self.worker.device, dtype=self.worker.dtype, team=team)
-        average, progress = train(lesson, self.trainer.schedule, site)
-        return {"seconds": progress.seconds, **self._show(average, progress)} if team.leads else {}
+        return learn(lesson, self.trainer.schedule, self.worker, self.folder, team)
 
     def _loss(self, module: Any, rows: Rows, generator: torch.Generator) -> Tensor:
         """The surprise at the true class of each pixel."""
@@ -121,7 +119,7 @@ class Task:
         with quiet():
             save_half(module.eval(), self.folder)
         write_preparation(self.preparation, self.folder)
-        numbers: dict[str, Any] = {"images": progress.images, "parameters": sum(p.numel() for p in module.parameters())}
+        numbers: dict[str, Any] = {"images": progress.images}
         if self.fresh is not None:
             numbers["pixels_right"] = _right(module, self._batches(self.fresh, ASKED))
         note_quality(self.folder, numbers)

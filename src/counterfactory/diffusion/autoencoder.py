@@ -16,7 +16,7 @@ from counterfactory.diffusion.trainers import AutoencoderTrainer
 from counterfactory.keys import seed_for
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.training.checkpoint import Progress
-from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.grid import save_grid
 from counterfactory.training.pictures import to_tensor
 from counterfactory.training.quality import note_quality
@@ -71,11 +71,7 @@ class Task:
             ),
             show=lambda average, progress: _show(average, progress, asked, self.folder),
         )
-        site = Site(folder=self.folder / "training", device=self.worker.device, dtype=self.worker.dtype, team=team)
-        average, progress = train(lesson, self.trainer.schedule, site)
-        if not team.leads:
-            return {}
-        return {"seconds": progress.seconds, **_show(average, progress, asked, self.folder)}
+        return learn(lesson, self.trainer.schedule, self.worker, self.folder, team)
 
 
 def build(trainer: AutoencoderTrainer) -> Any:

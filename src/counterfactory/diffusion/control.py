@@ -21,7 +21,7 @@ from counterfactory.errors import BadConfig, BadData
 from counterfactory.keys import dataset_key, seed_for
 from counterfactory.training.arrays import array_path, kept_pictures, kept_rows
 from counterfactory.training.checkpoint import Progress
-from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.grid import save_grid
 from counterfactory.training.quality import Opinion, no_opinion, note_quality
 from counterfactory.training.saving import save_half
@@ -87,11 +87,7 @@ class Task:
             return self._show(average, base.parts, progress)
 
         lesson = Lesson(module=module, length=len(data.pictures), loss=data.loss, show=show)
-        site = Site(folder=self.folder / "training", device=self.worker.device, dtype=self.worker.dtype, team=team)
-        average, progress = train(lesson, self.trainer.schedule, site)
-        said = show(average, progress) if team.leads else {}
-        size = sum(parameter.numel() for parameter in average.parameters())
-        return {**said, "seconds": progress.seconds, "parameters": size}
+        return learn(lesson, self.trainer.schedule, self.worker, self.folder, team)
 
     def _show(self, module: Any, parts: Parts, progress: Progress) -> dict[str, Any]:
         """The folder is usable from the first checkpoint on; a person sees each layout and what is drawn on it."""

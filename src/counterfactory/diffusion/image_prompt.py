@@ -22,7 +22,7 @@ from counterfactory.keys import dataset_key, seed_for
 from counterfactory.names import identity
 from counterfactory.training.arrays import array_path, kept_pictures, kept_rows
 from counterfactory.training.checkpoint import Progress
-from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.grid import save_grid
 from counterfactory.training.pictures import to_tensor
 from counterfactory.training.quality import Opinion, no_opinion, note_quality
@@ -98,11 +98,7 @@ class Task:
             loss=lambda _, rows, generator: data.loss(rows, generator),  # the module listens inside of data.unet
             show=show,
         )
-        site = Site(folder=self.folder / "training", device=self.worker.device, dtype=self.worker.dtype, team=team)
-        average, progress = train(lesson, self.trainer.schedule, site)
-        said = show(average, progress) if team.leads else {}
-        size = sum(parameter.numel() for parameter in average.parameters())
-        return {**said, "seconds": progress.seconds, "parameters": size}
+        return learn(lesson, self.trainer.schedule, self.worker, self.folder, team)
 
     def _show(self, adapter: Any, parts: Parts, progress: Progress) -> dict[str, Any]:
         """The folder is usable from the first checkpoint on; a person sees pictures and what is drawn after each."""

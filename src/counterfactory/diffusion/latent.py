@@ -20,7 +20,7 @@ from counterfactory.diffusion.trainers import LatentTrainer
 from counterfactory.errors import BadData
 from counterfactory.keys import seed_for
 from counterfactory.training.checkpoint import Progress
-from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.grid import save_grid
 from counterfactory.training.quality import Opinion, no_opinion, note_quality
 from counterfactory.training.team import Team, together
@@ -92,10 +92,7 @@ class Task:
             return self._show(parts_of(average, autoencoder, tokenizer), progress)
 
         lesson = Lesson(module=module, length=len(data.latents), loss=data.loss, show=show)
-        site = Site(folder=training, device=device, dtype=self.worker.dtype, team=team)
-        average, progress = train(lesson, self.trainer.schedule, site)
-        said = show(average, progress) if team.leads else {}
-        return {**said, "seconds": progress.seconds, "parameters": _size(average)}
+        return learn(lesson, self.trainer.schedule, self.worker, self.folder, team)
 
     def _show(self, parts: Parts, progress: Progress) -> dict[str, Any]:
         """The folder is usable from the first checkpoint on, and a person sees how far it has come."""
@@ -191,7 +188,3 @@ def all_captions(dataset: Dataset) -> list[str]:
             f"{len(silent)} of {len(dataset)} images have no caption, among them {silent[0]}; caption them first."
         )
     return [sample.caption or "" for sample in dataset.samples]
-
-
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())

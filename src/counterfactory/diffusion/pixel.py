@@ -25,7 +25,7 @@ from counterfactory.diffusion.trainers import PixelTrainer
 from counterfactory.keys import seed_for
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.training.checkpoint import Progress
-from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.grid import save_grid
 from counterfactory.training.pictures import to_tensor
 from counterfactory.training.quality import Opinion, no_opinion, note_quality
@@ -88,10 +88,8 @@ class Task:
         def show(average: Any, progress: Progress) -> dict[str, Any]:
             return self._show(average, {"images": progress.images, **measured(average, links, asked)})
 
-        site = Site(folder=self.folder / "training", device=device, dtype=self.worker.dtype, team=team)
         lesson = Lesson(module=module, length=len(pixels), loss=loss, show=show)
-        average, progress = train(lesson, self.trainer.schedule, site)
-        return {"seconds": progress.seconds, **show(average, progress)} if team.leads else {}
+        return learn(lesson, self.trainer.schedule, self.worker, self.folder, team)
 
     def _show(self, network: Any, errors: Mapping[str, float]) -> dict[str, Any]:
         """Writes the weights, pictures for a person and how good they are; the folder is usable from then on."""
@@ -99,8 +97,7 @@ class Task:
         model = denoiser(network, scheduler(self.trainer), str(network.device))
         drawn = draw_fast(model, range(SHOWN), STEPS)
         save_grid(drawn, 8, self.folder / "training" / "grid.png")
-        parameters = sum(parameter.numel() for parameter in network.parameters())
-        numbers = {**errors, "parameters": parameters, **self.opinion(drawn)}
+        numbers = {**errors, **self.opinion(drawn)}
         note_quality(self.folder, numbers)
         return numbers
 

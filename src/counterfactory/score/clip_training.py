@@ -21,7 +21,7 @@ from counterfactory.score.trainers import ClipTrainer
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.training.captions import captions_of
 from counterfactory.training.checkpoint import NAME, Progress
-from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.pictures import to_tensor
 from counterfactory.training.quality import note_quality
 from counterfactory.training.saving import save_half
@@ -100,11 +100,7 @@ class Task:
             loss=data.loss,
             show=lambda average, progress: _show(average, progress, asked, tokenizer, self.folder),
         )
-        site = Site(folder=training, device=device, dtype=self.worker.dtype, team=team)
-        average, progress = train(lesson, self.trainer.schedule, site)
-        if not team.leads:
-            return {}
-        return {"seconds": progress.seconds, **_show(average, progress, asked, tokenizer, self.folder)}
+        return learn(lesson, self.trainer.schedule, self.worker, self.folder, team)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -36,7 +36,7 @@ class State:
 
 def keep(state: State, progress: Progress, folder: Path, team: Team) -> None:
     """Writes the state: whole or not at all, whenever the process is killed."""
-    tensors = _below("optimizer", _optimizer_tensors(state.optimizer))
+    tensors = _below("optimizer", optimizer_tensors(state.optimizer))
     if team.leads:
         tensors |= _below("now", state.module.state_dict()) | _below("average", state.average.state_dict())
     with writing(folder):
@@ -61,7 +61,7 @@ def resume(state: State, folder: Path, team: Team, device: str) -> Progress:
     state.module.load_state_dict(_above("now", shared))
     state.average.load_state_dict(_above("average", shared))
     own = shared if mine == 0 else load_file(folder / _file(progress.step, mine), device=device)
-    _restore(state.optimizer, _above("optimizer", own))
+    restore_optimizer(state.optimizer, _above("optimizer", own))
     return progress
 
 
@@ -82,12 +82,14 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> None:
     os.replace(part, path)
 
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimizer remembers, by the number of the parameter and the name of what it is."""
     states = optimizer.state_dict()["state"]
     return {f"{number}.{name}": value for number, state in states.items() for name, value in state.items()}
 
 
-def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """The other way round."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     states: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():

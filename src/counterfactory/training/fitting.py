@@ -8,10 +8,11 @@ go on with the mean of their weights ("local SGD", Stich 2019).
 import copy
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from counterfactory.training.checkpoint import Progress, State, keep, resume
 from counterfactory.training.clock import Clock
 from counterfactory.training.schedule import Schedule
 from counterfactory.training.team import Team
-from counterfactory.worker import DType
+from counterfactory.worker import DType, Worker
 
 STRETCH = 16  # steps between two meetings of the processes, two lines of the log, two looks at the clock
 SAVE_SECONDS = 240.0
@@ -37,7 +38,7 @@ class Lesson:
     module: nn.Module
     length: int  # rows of the data
     loss: Callable[[nn.Module, Rows, torch.Generator], Tensor]
-    show: Callable[[nn.Module, Progress], object] | None = None  # at each checkpoint but the last
+    show: Callable[[nn.Module, Progress], Mapping[str, Any]] = lambda _average, _progress: {}  # at each checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,16 @@ class Site:
     dtype: DType = "float32"
     save_seconds: float = SAVE_SECONDS
     team: Team = field(default_factory=Team)
+
+
+def learn(lesson: Lesson, schedule: Schedule, worker: Worker, folder: Path, team: Team) -> dict[str, Any]:
+    """Trains, with its state below the model's folder; what was shown at the end, and what it took."""
+    site = Site(folder=folder / "training", device=worker.device, dtype=worker.dtype, team=team)
+    average, progress = train(lesson, schedule, site)
+    if not team.leads:
+        return {}
+    size = sum(parameter.numel() for parameter in average.parameters())
+    return {"seconds": progress.seconds, "parameters": size, **lesson.show(average, progress)}
 
 
 def train(lesson: Lesson, schedule: Schedule, site: Site) -> tuple[nn.Module, Progress]:
@@ -70,7 +81,7 @@ def train(lesson: Lesson, schedule: Schedule, site: Site) -> tuple[nn.Module, Pr
         if is_done or progress.seconds - kept.seconds >= site.save_seconds:
             keep(state, progress, site.folder, site.team)
             kept = progress
-            if site.team.leads and lesson.show is not None and not is_done:
+            if site.team.leads and not is_done:
                 lesson.show(state.average, progress)
     return state.average, progress
 

@@ -15,7 +15,7 @@ from counterfactory.data.diorama.place import drawn_both
 from counterfactory.keys import dataset_key, seed_for
 from counterfactory.training.arrays import array_path, kept_rows
 from counterfactory.training.checkpoint import Progress
-from counterfactory.training.fitting import Lesson, Rows, Site, train
+from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.pictures import to_tensor
 from counterfactory.training.quality import note_quality
 from counterfactory.training.schedule import Count, Schedule
@@ -80,9 +80,7 @@ class Task:
 
     def __call__(self, team: Team) -> dict[str, Any]:
         lesson = Lesson(module=build(self.trainer), length=len(self.data.answers), loss=self._loss, show=self._show)
-        site = Site(folder=self.folder / "training", device=self.worker.device, dtype=self.worker.dtype, team=team)
-        average, progress = train(lesson, self.trainer.schedule, site)
-        return {"seconds": progress.seconds, **self._show(average, progress)} if team.leads else {}
+        return learn(lesson, self.trainer.schedule, self.worker, self.folder, team)
 
     def _loss(self, module: Any, rows: Rows, generator: torch.Generator) -> Tensor:
         """The surprise at each factor's true value and at the object's mask."""
