@@ -102,6 +102,21 @@ def test_repair_measures_before_and_after_on_every_hard_test(tmp_path: Path):
         assert all(0 <= arm.mean <= 100 for arm in row[2:5])
 
 
+def test_a_segmenter_is_tested_by_overlaps_and_repaired(tmp_path: Path):
+    repair = "repair={quota: {per_class: 1}, seeds: [3], segmenter: {schedule: {images: 64, batch_size: 8}}}"
+    found = report(tmp_path, recipe("model=zoo:diorama/segmenter", "checks.names=[change]", repair))
+    tables = {table.title: table for table in found.tables}
+    by_class = {row[0]: row[1:] for row in tables["Overlap with the true masks, by class"].rows}
+    assert {"background", "car", "dog", "house"} <= set(by_class)
+    before, after, change = by_class["mean of the classes (mIoU)"]
+    assert change.mean == pytest.approx(after - before)
+    assert found.numbers["mIoU before, %"] == pytest.approx(before, abs=0.01)
+    by_edit = tables["Overlap with the true masks, by edit"].rows
+    assert sum(row[2] for row in by_edit) == found.numbers["valid"]
+    assert [row[5].mean for row in by_edit] == sorted(row[5].mean for row in by_edit)
+    assert {"test", "test-unusual"} <= {row[0] for row in tables["Repair"].rows}
+
+
 @pytest.mark.parametrize(
     ("sets", "sentence"),
     [

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from counterfactory.metrics.slices import SURE, Slice, Slices
+from counterfactory.metrics.statistics import in_percent
 from counterfactory.types import Interval, Table
 
 COLUMNS = (
@@ -62,15 +63,10 @@ def _row(found: Slice) -> tuple[object, ...]:
     return (
         *(found.label or "", found.kind or "", found.value or ""),
         *(found.valid, found.sources),
-        *(_hundredfold(each) for each in (found.before, found.after, found.difference)),
+        *(in_percent(each) for each in (found.before, found.after, found.difference)),
         *(round(found.chance, 4), "" if found.corrected is None else round(found.corrected, 4)),
-        _hundredfold(found.shift),
+        in_percent(found.shift),
     )
-
-
-def _hundredfold(value: Interval) -> Interval:
-    low, high = (None if bound is None else 100 * bound for bound in (value.low, value.high))
-    return Interval(mean=100 * value.mean, low=low, high=high, n=value.n)
 
 
 def _percent(value: Interval) -> str:

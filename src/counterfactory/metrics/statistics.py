@@ -42,3 +42,9 @@ def share_interval(hits: int, n: int) -> Interval:
     middle = (share + square / (2 * n)) / (1 + square / n)
     half = NORMAL * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
     return Interval(mean=share, low=max(0.0, middle - half), high=min(1.0, middle + half), n=n)
+
+
+def in_percent(share: Interval) -> Interval:
+    """The same, of shares."""
+    low, high = (None if bound is None else 100 * bound for bound in (share.low, share.high))
+    return Interval(mean=100 * share.mean, low=low, high=high, n=share.n)

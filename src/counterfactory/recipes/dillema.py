@@ -5,7 +5,7 @@ caption is drawn in the layout of the image. Where the published system ends wit
 model under test, leaves out what is no valid counterfactual, counts failures with their evidence, and repairs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
@@ -34,7 +34,7 @@ from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.repair import ARMS, Repair, Repaired, hard_tests, repaired, with_counterfactuals
 from counterfactory.recipes.sheet import write_sheet
 from counterfactory.recipes.stress_report import Found, foreign, sheet_rows, stress_report
-from counterfactory.recipes.tested import ask, opened
+from counterfactory.recipes.tested import Tested, ask, opened
 from counterfactory.recipes.trials import split_of, training_split
 from counterfactory.recipes.truth import truth
 from counterfactory.run import Run
@@ -118,7 +118,7 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
             before=ask(run, model, [one.made.source for one in made]),
             after=ask(run, model, [one.made.drawn for one in made]),
             truth=truth(run, model, made, self.judge) if self.judge else None,
-            repair=self._repaired(run, data, tests, made),
+            repair=self._repaired(run, model, data, hard_tests(data, tests, made)),
         )
         run.publish({"test": tests, **published(made, tests)}, scores_of(made))
         if self.sheet and (shown := sheet_rows(found)):
@@ -140,11 +140,11 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
         parts = zip(made, [new for (_, new), _ in drawn], verdicts, strict=True)
         return [Counterfactual(made=one, rewriting=new, verdict=verdict) for one, new, verdict in parts], bounds
 
-    def _repaired(self, run: Run, data: Collection, tests: Dataset, made: Sequence[Counterfactual]) -> Repaired | None:
+    def _repaired(self, run: Run, model: Tested, data: Collection, tests: Mapping[str, Dataset]) -> Repaired | None:
         if self.repair is None:
             return None
         trainers = self.repair.trainers(self.model or "")
         train = training_split(data)
-        new, _ = self.counterfactuals(run, within(train, self.repair.quota, self.seed), reference(data, tests))
+        new, _ = self.counterfactuals(run, within(train, self.repair.quota, self.seed), reference(data, train))
         sets = {ARMS[1]: {"train": train}, ARMS[2]: {"train": with_counterfactuals(train, new)}}
-        return repaired(run, trainers, sets, hard_tests(data, tests, made))
+        return repaired(run, model, trainers, sets, tests)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 
 from counterfactory.classify.models import Checkpoint
+from counterfactory.classify.segment_train import SegmentTrainer
 from counterfactory.classify.tested import SavedModel, is_segmenter, model_under_test
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.data.limit import Quota
@@ -14,32 +15,41 @@ from counterfactory.errors import BadConfig
 from counterfactory.metrics.statistics import mean_interval
 from counterfactory.recipes.counterfactuals import Counterfactual, published
 from counterfactory.recipes.job import distinct
-from counterfactory.recipes.tested import ask, opened
+from counterfactory.recipes.tested import Tested, ask, opened
 from counterfactory.recipes.truth import true_counterfactual
 from counterfactory.run import Run
-from counterfactory.types import Artifact, Collection, Dataset, Interval, Table
+from counterfactory.training.schedule import Schedule
+from counterfactory.types import Collection, Dataset, Interval, Table
 
 ARMS = ("as it was", "trained further", "trained further on counterfactuals too")
 
 
 class Repair(BaseModel, frozen=True, extra="forbid"):
-    """Fine-tunes a saved classifier with and without counterfactuals, over seeds."""
+    """Fine-tunes a saved classifier or segmenter with and without counterfactuals, over seeds."""
 
     quota: Quota = Field(default=Quota(per_class=100), description="training images to make counterfactuals of")
     trainer: ClassifierTrainer = Field(
-        default=ClassifierTrainer(steps=400, learning_rate=3e-4), description="how it is trained; `model` is set"
+        default=ClassifierTrainer(steps=400, learning_rate=3e-4),
+        description="how a classifier is trained; `model` is set",
+    )
+    segmenter: SegmentTrainer = Field(
+        default=SegmentTrainer(schedule=Schedule(images=12_800, batch_size=32, learning_rate=3e-4, smoothing=0.99)),
+        description="how a segmenter is trained; `start` is set",
     )
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(distinct)] = Field(
         default=(0, 1, 2), description="repetitions"
     )
 
-    def trainers(self, model: str | Mapping[str, str]) -> list[ClassifierTrainer]:
+    def trainers(self, model: str | Mapping[str, str]) -> dict[int, ClassifierTrainer | SegmentTrainer]:
         """One for each seed, all going on from the model under test; says at once where that cannot be."""
         found = model_under_test(model)
-        if not isinstance(found, SavedModel) or not isinstance(found.name, str) or is_segmenter(found):
-            raise BadConfig("repair: only a saved classifier can be trained further; leave it out for this model.")
+        if not isinstance(found, SavedModel) or not isinstance(found.name, str):
+            raise BadConfig("repair: only a saved model can be trained further; leave it out for this one.")
+        if is_segmenter(found):
+            courses = {seed: self.segmenter.schedule.model_copy(update={"seed": seed}) for seed in self.seeds}
+            return {n: self.segmenter.model_copy(update={"start": found.name, "schedule": courses[n]}) for n in courses}
         start = Checkpoint(name=found.name, tune="full").model_dump()
-        return [self.trainer.with_(model=start, seed=seed) for seed in self.seeds]
+        return {seed: self.trainer.with_(model=start, seed=seed) for seed in self.seeds}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,19 +62,19 @@ class Repaired:
 
 def repaired(
     run: Run,
-    trainers: Sequence[ClassifierTrainer],
+    model: Tested,
+    trainers: Mapping[int, ClassifierTrainer | SegmentTrainer],
     sets: Mapping[str, Mapping[str, Dataset]],
     tests: Mapping[str, Dataset],
 ) -> Repaired:
     """Trains from the same weights on each of two sets of images and asks all three models about every test."""
     found: dict[str, dict[str, list[float]]] = {arm: {test: [] for test in tests} for arm in ARMS}
-    for trainer in trainers:
-        assert isinstance(trainer.model, Checkpoint), "it goes on from the model under test"
-        plain, fuller = (run.fit(trainer, f"{arm}, seed {trainer.seed}", **sets[arm]) for arm in ARMS[1:])
-        models: tuple[str | Artifact, ...] = (trainer.model.name, plain, fuller)
-        for arm, model in zip(ARMS, models, strict=True):
+    for seed, trainer in trainers.items():
+        plain, fuller = (run.fit(trainer, f"{arm}, seed {seed}", **sets[arm]) for arm in ARMS[1:])
+        train = sets[ARMS[1]]["train"]
+        for arm, one in zip(ARMS, (model, opened(run, plain, {}, train), opened(run, fuller, {}, train)), strict=True):
             for test, data in tests.items():
-                found[arm][test].append(_failure_rate(run, model, data))
+                found[arm][test].append(_failure_rate(run, one, data))
     rates = {arm: {test: mean_interval(values) for test, values in each.items()} for arm, each in found.items()}
     return Repaired(tests={test: len(data) for test, data in tests.items()}, failures=rates)
 
@@ -102,7 +112,7 @@ def repair_table(found: Repaired) -> Table:
     )
 
 
-def _failure_rate(run: Run, model: str | Artifact, data: Dataset) -> float:
+def _failure_rate(run: Run, model: Tested, data: Dataset) -> float:
     """In percent of the images that the model can be asked about."""
-    said = [one for one in ask(run, opened(run, model, {}, data), data.samples) if one is not None]
+    said = [one for one in ask(run, model, data.samples) if one is not None]
     return 100 * sum(one.failed for one in said) / max(1, len(said))

@@ -9,6 +9,7 @@ from counterfactory.metrics.findings import findings, slice_table
 from counterfactory.metrics.slices import Pair, Slices, slices
 from counterfactory.recipes.checks import SAID, Bounds
 from counterfactory.recipes.counterfactuals import Counterfactual, in_words
+from counterfactory.recipes.overlap_report import overlap_numbers, overlap_tables
 from counterfactory.recipes.repair import Repaired, repair_table
 from counterfactory.recipes.sheet import Shown
 from counterfactory.recipes.stress_pictures import galleries, rate_plot
@@ -36,6 +37,7 @@ def stress_report(title: str, found: Found, words: Sequence[str]) -> Report:
     cut = slices(list(pairs(found)))
     whole = cut.whole
     true = truth_tables(found.truth, found.made, found.before, found.after) if found.truth else ()
+    overlaps = overlap_tables(found.data, found.made, found.before, found.after)
     mended = (repair_table(found.repair),) if found.repair else ()
     return Report(
         title=title,
@@ -46,9 +48,10 @@ def stress_report(title: str, found: Found, words: Sequence[str]) -> Report:
             "valid": sum(one.counts for one in found.made),
             "fails before, %": round(100 * whole.before.mean, 2) if whole else None,
             "fails after, %": round(100 * whole.after.mean, 2) if whole else None,
+            **overlap_numbers(found.made, found.before, found.after),
             **(truth_numbers(found.truth, found.made, found.before, found.after) if found.truth else {}),
         },
-        tables=(*_slice_tables(cut), *mended, *true, *_check_tables(found)),
+        tables=(*_slice_tables(cut), *overlaps, *mended, *true, *_check_tables(found)),
         plots=tuple(rate_plot(cut)),
         galleries=tuple(galleries(found.made, found.before, found.after, found.data.classes)),
     )
