@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoProcessor, BlipForConditionalGeneration, BlipProcessor, CLIPVisionModel
+from transformers import AutoProcessor, BlipForConditionalGeneration, BlipProcessor, CLIPModel, CLIPVisionModel
 
 from counterfactory.caption.blip_training import build, fit, trained
 from counterfactory.caption.captioner import Caption
-from counterfactory.caption.eyes import adopt
 from counterfactory.caption.models import open_captioner
 from counterfactory.caption.trainers import CaptionTrainer
 from counterfactory.caption.words import learn_words
@@ -25,6 +24,7 @@ from counterfactory.score import clip_training
 from counterfactory.score.trainers import ClipTrainer
 from counterfactory.testing import StepContract, TrainerContract
 from counterfactory.training.drawing import Drawn, nucleus
+from counterfactory.training.eyes import see_as_blip, see_as_clip
 from counterfactory.training.schedule import Schedule
 from counterfactory.training.towers import Tower
 from counterfactory.types import Address, Dataset, Failed
@@ -162,7 +162,7 @@ def test_a_captioner_begins_with_the_eyes_of_a_clip(clip: Path, tmp_path: Path):
     module = build(TRAINER, learn_words(["a car"], 120, 32))
     x = torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     before = module.vision_model(x).last_hidden_state
-    adopt(module.vision_model, clip, x)
+    see_as_clip(module.vision_model, clip, x)
     theirs = CLIPVisionModel.from_pretrained(clip)
     theirs = theirs.vision_model if hasattr(theirs, "vision_model") else theirs
     seen = theirs.post_layernorm(theirs(x).last_hidden_state)
@@ -172,8 +172,24 @@ def test_a_captioner_begins_with_the_eyes_of_a_clip(clip: Path, tmp_path: Path):
 
 def test_eyes_of_another_shape_are_refused(clip: Path, tmp_path: Path):
     wider = TRAINER.model_copy(update={"start": str(clip), "image": Tower(width=32, layers=2, heads=2)})
-    with pytest.raises(BadConfig, match="hidden_size 16, the captioner 32"):
+    with pytest.raises(BadConfig, match="hidden_size 16, those that begin with them 32"):
         fit(wider, worker(tmp_path), tmp_path / "out", data())
+
+
+def test_a_clip_begins_with_the_eyes_of_a_captioner(blip: Path, clip: Path, tmp_path: Path):
+    eyes = CLIPModel.from_pretrained(clip).vision_model
+    x = torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        wanted = BlipForConditionalGeneration.from_pretrained(blip).vision_model(x).last_hidden_state
+        before = eyes.post_layernorm(eyes(x).last_hidden_state)
+        see_as_blip(eyes, blip, x)
+        after = eyes.post_layernorm(eyes(x).last_hidden_state)
+    assert (after - wanted).norm() < 0.3 * (before - wanted).norm()
+    trainer = ClipTrainer(schedule=SHORT, size=SIZE, patch=4, image=TOWER, text=TOWER, vocabulary=600)
+    sees = trainer.model_copy(update={"start": str(blip)})
+    assert clip_training.fit(sees, worker(tmp_path), tmp_path / "out", data())["images"] >= 32
+    with pytest.raises(BadConfig, match="expected the folder or hub id of a 'blip' model"):
+        clip_training.fit(sees.model_copy(update={"start": str(clip)}), worker(tmp_path), tmp_path / "no", data())
 
 
 def test_a_captioner_with_a_start_is_trained(clip: Path, tmp_path: Path):

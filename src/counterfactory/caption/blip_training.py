@@ -17,7 +17,6 @@ from transformers import (
     BlipProcessor,
 )
 
-from counterfactory.caption.eyes import adopt
 from counterfactory.caption.trainers import CaptionTrainer
 from counterfactory.caption.words import learn_words
 from counterfactory.keys import seed_for
@@ -25,6 +24,7 @@ from counterfactory.names import model_folder
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.training.captions import captions_of
 from counterfactory.training.checkpoint import Progress
+from counterfactory.training.eyes import see_as_clip
 from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.grid import save_grid
 from counterfactory.training.pictures import to_tensor
@@ -96,7 +96,7 @@ class Task:
         )
         module = build(self.trainer, tokenizer)
         if self.trainer.start is not None:
-            adopt(module.vision_model, model_folder(self.trainer.start), to_tensor(data.pixels[:ASKED]))
+            see_as_clip(module.vision_model, model_folder(self.trainer.start), to_tensor(data.pixels[:ASKED]))
         pictures = to_tensor(np.load(self.asked, mmap_mode="r")[:ASKED]).to(device)
         asked = Asked(pictures=pictures, captions=self.captions)
         lesson = Lesson(

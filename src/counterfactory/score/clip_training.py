@@ -16,11 +16,13 @@ from torch.nn import functional
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 from counterfactory.keys import seed_for
+from counterfactory.names import model_folder
 from counterfactory.score.rivals import rivals
 from counterfactory.score.trainers import ClipTrainer
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.training.captions import captions_of
 from counterfactory.training.checkpoint import NAME, Progress
+from counterfactory.training.eyes import see_as_blip
 from counterfactory.training.fitting import Lesson, Rows, learn
 from counterfactory.training.pictures import to_tensor
 from counterfactory.training.quality import note_quality
@@ -92,10 +94,13 @@ class Task:
             rivals=np.load(training / "rivals.npy"),
             end=tokenizer.eos_token_id,
         )
+        module = build(self.trainer, tokenizer)
+        if self.trainer.start is not None:
+            see_as_blip(module.vision_model, model_folder(self.trainer.start), to_tensor(data.pixels[:ASKED]))
         pictures = to_tensor(np.load(self.asked, mmap_mode="r")[:ASKED]).to(device)
         asked = Asked(pictures=pictures, said=tokens(tokenizer, self.captions).to(device), captions=self.captions)
         lesson = Lesson(
-            module=build(self.trainer, tokenizer),
+            module=module,
             length=len(said),
             loss=data.loss,
             show=lambda average, progress: _show(average, progress, asked, tokenizer, self.folder),

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
+from counterfactory.names import ModelName
 from counterfactory.training.schedule import Count, Schedule
 from counterfactory.training.towers import Tower
 from counterfactory.types import Dataset
@@ -23,6 +24,7 @@ class ClipTrainer(BaseModel, frozen=True, extra="forbid"):
     patch: Count = 8
     image: Tower = Tower()
     text: Tower = Tower(layers=2)
+    start: ModelName | None = None  # a captioner of BLIP's kind whose eyes, of the same shape, it begins with
     embedding: Count = 128
     rivals: Annotated[int, Field(ge=0)] = 2  # texts for each picture that differ from its own in one word
     vocabulary: Count = 800  # at most so many tokens

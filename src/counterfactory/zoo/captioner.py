@@ -1,6 +1,5 @@
-"""The zoo's captioner: says all that Diorama's plain wording says. It begins with the eyes of the zoo's CLIP."""
+"""The zoo's captioner: says all that Diorama's plain wording says. It begins with the eyes of a first CLIP."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,11 @@ from PIL import Image
 from counterfactory.caption.blip_training import trained
 from counterfactory.caption.models import open_captioner
 from counterfactory.caption.trainers import CaptionTrainer
-from counterfactory.errors import BadConfig
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
-from counterfactory.zoo.frozen import FROZEN, TRAINING
-from counterfactory.zoo.order import NUMBERS, Order
+from counterfactory.zoo.frozen import first_copy
+from counterfactory.zoo.order import Order
 from counterfactory.zoo.wording import FACTORS, named, plainly
 from counterfactory.zoo.world import seen_scenes
 
@@ -26,8 +24,7 @@ FRESH, BATCH, TOKENS = 1024, 64, 40
 def train(order: Order, worker: Worker) -> Mapping[str, Any]:
     """Goes on to the end of the time that is given; the numbers that came of it."""
     scenes = {"train": seen_scenes("train", order.scenes or 100_000), "validation": seen_scenes("validation", FRESH)}
-    eyes = _eyes(order.zoo / "clip", order.folder / FROZEN / "clip")
-    trainer = CaptionTrainer(start=str(eyes))
+    trainer = CaptionTrainer(start=first_copy(order, "clip_first"))
     pictures = {split: kept_pictures(worker, data, trainer.size) for split, data in scenes.items()}
     words = {split: plainly(data) for split, data in scenes.items()}
     numbers = trained(order.within(trainer), worker, order.folder, words, pictures)
@@ -51,14 +48,3 @@ def _said(folder: Path, pixels: np.ndarray, device: str) -> Iterator[str]:
     for start in range(0, len(pixels), BATCH):
         seen = captioner.see([Image.fromarray(picture) for picture in pixels[start : start + BATCH]])
         yield from captioner.say(seen, None, TOKENS)
-
-
-def _eyes(clip: Path, copy: Path) -> Path:
-    """A copy of the CLIP as it is at the first call, finished or not: only the first weights come from it."""
-    if not copy.exists():
-        if not (clip / "config.json").exists():
-            raise BadConfig(f"There is no CLIP in {clip}; train it first: --model clip.")
-        part = copy.with_suffix(".part")
-        shutil.copytree(clip, part, ignore=shutil.ignore_patterns(TRAINING, NUMBERS), dirs_exist_ok=True)
-        part.rename(copy)
-    return copy

@@ -1,4 +1,8 @@
-"""The zoo's CLIP: how well a picture and a text go together, and the picture's side for the IP-Adapter."""
+"""The zoo's CLIP: how well a picture and a text go together, and the picture's side for the IP-Adapter.
+
+Which of two texts fits a picture teaches the surroundings soon and the shapes of things late; saying what is there
+teaches both. So it begins with the eyes of the captioner, which began with those of a first CLIP.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +20,7 @@ from counterfactory.score.trainers import ClipTrainer
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
+from counterfactory.zoo.frozen import first_copy
 from counterfactory.zoo.order import Order
 from counterfactory.zoo.wording import partly
 from counterfactory.zoo.world import seen_scenes
@@ -25,8 +30,12 @@ FRESH, TOLD = 1024, 256  # pictures that finding captions, and telling factors a
 
 def train(order: Order, worker: Worker) -> Mapping[str, Any]:
     """Goes on to the end of the time that is given; the numbers that came of it."""
+    return learnt(order, worker, ClipTrainer(start=first_copy(order, "captioner")))
+
+
+def learnt(order: Order, worker: Worker, trainer: ClipTrainer) -> Mapping[str, Any]:
+    """The CLIP of a trainer, within the order's time."""
     scenes = {"train": seen_scenes("train", order.scenes or 100_000), "validation": seen_scenes("validation", FRESH)}
-    trainer = ClipTrainer()
     pictures = {split: kept_pictures(worker, data, trainer.size) for split, data in scenes.items()}
     words = {**scenes, "train": partly(scenes["train"])}
     numbers = trained(order.within(trainer), worker, order.folder, words, pictures)

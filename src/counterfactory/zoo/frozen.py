@@ -23,6 +23,19 @@ def frozen(order: Order, *models: str) -> list[str]:
     return [str(_copy(order, model)) for model in models]
 
 
+def first_copy(order: Order, model: str) -> str:
+    """The folder of a copy of a model as it is at the first call, finished or not: only first weights come from it."""
+    source, copy = order.zoo / model, _copy(order, model)
+    if not copy.exists():
+        if not (source / "config.json").exists():
+            raise BadConfig(f"There is no {model} in {source}; train it first: --model {model}.")
+        part = copy.with_suffix(".part")
+        with writing(order.folder):
+            shutil.copytree(source, part, ignore=shutil.ignore_patterns(TRAINING, FROZEN, NUMBERS), dirs_exist_ok=True)
+            part.rename(copy)
+    return str(copy)
+
+
 def _fresh(order: Order, model: str) -> bool:
     """Brings the copy of a model up to date; whether there was anything new."""
     source, copy = order.zoo / model, _copy(order, model)

@@ -22,12 +22,13 @@ SHARES: Mapping[str, float] = {
     "segmenter": 0.01,
     "autoencoder": 0.08,
     "latent": 0.40,
-    "clip": 0.06,
-    "captioner": 0.06,
+    "clip_first": 0.05,
+    "captioner": 0.05,
+    "clip": 0.04,
     "controlnet_edges": 0.09,
     "controlnet_masks": 0.09,
     "ip_adapter": 0.06,
-    "ddpm": 0.08,
+    "ddpm": 0.06,
 }
 SPENT = "rebuilt.json"  # in the zoo's folder: the minutes that each finished model was given
 
