@@ -10,7 +10,7 @@ from counterfactory.config import resolve
 from counterfactory.data.join import join
 from counterfactory.errors import BadData
 from counterfactory.recipes.comparison import accuracy_table, difference_table, tag_table, verdicts
-from counterfactory.recipes.job import Job, schema
+from counterfactory.recipes.job import Job, build, identifying, schema
 from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.reports import one_classifier, several_methods
 from counterfactory.recipes.trials import Trial, few_shot, measuring_splits
@@ -203,3 +203,10 @@ def test_what_cannot_be_joined_says_why():
     hard = Dataset(samples=samples(2), classes=CLASSES)
     with pytest.raises(BadData, match="a is single-label, b is multi-label"):
         join([Collection(name=n, kind="k", splits={"train": d}) for n, d in (("a", hard), ("b", several))])
+
+
+def test_how_memory_is_spared_is_a_setting_and_no_part_of_the_work_but_for_tiles():
+    settings: list[tuple[str, ...]] = [(), ("memory.offload=true", "memory.compile=true"), ("memory.tiling=true",)]
+    plain, spared, tiled = (build({"job": "stress", "data": "x"}, None, sets, None) for sets in settings)
+    assert spared[0].memory.offload
+    assert identifying(*spared) == identifying(*plain) != identifying(*tiled)

@@ -4,10 +4,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
 
 from counterfactory.blobs import Blobs
 from counterfactory.errors import Unavailable
+from counterfactory.keys import ASIDE
 from counterfactory.pixels import Pixels
 from counterfactory.types import Artifact
 
@@ -22,14 +25,15 @@ def _tell_nobody(_done: int, _total: int) -> None:
     """Nobody asked."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Memory:
+class Memory(BaseModel, frozen=True, extra="forbid"):
     """How large networks spare a device's memory, and whether time is spent at first to be saved later."""
 
-    offload: bool = False  # networks wait in main memory until it is their turn
-    slicing: bool = False  # attention is computed a part at a time
-    tiling: bool = False  # autoencoders see a large picture a tile at a time; the seams join the keys
-    compile: bool = False  # networks are compiled when they are first met
+    offload: Annotated[bool, ASIDE] = Field(
+        default=False, description="networks wait in main memory until it is their turn"
+    )
+    slicing: Annotated[bool, ASIDE] = Field(default=False, description="attention is computed a part at a time")
+    tiling: bool = Field(default=False, description="autoencoders see a picture a tile at a time; seams join the keys")
+    compile: Annotated[bool, ASIDE] = Field(default=False, description="networks are compiled when they are first met")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,7 @@ class Worker:
     deterministic: bool = False
     batch_size: int = 16
     processes: int = os.cpu_count() or 1
-    memory: Memory = Memory()
+    memory: Memory = field(default_factory=Memory)
     tell: Tell = field(default=_tell_nobody, compare=False, repr=False)  # steps done, steps in all
 
     @property

@@ -1,7 +1,9 @@
-"""The jobs: each command gathers its options and performs."""
+"""The jobs: each command says what it takes beside the options of every job, and what is to be done with it."""
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,188 +26,93 @@ Sources = Annotated[
 Recipes = Annotated[str, typer.Option(help="The methods, as in baseline,dalda.")]
 Shots = Annotated[int | None, typer.Option(min=1, help="Training images a class; without it, as the preset says.")]
 Seeds = Annotated[str | None, typer.Option(help="Repetitions, as in 0,1,2: their spread gives the intervals.")]
+Given = Mapping[str, Any]  # settings that the command line says in its own words
+OF_EVERY_JOB: Mapping[str, tuple[Any, Any]] = {  # what it is on the command line, and without being said
+    "workspace": (Workspace, RUNS),
+    "name": (Name, None),
+    "config": (Config, None),
+    "sets": (Set, None),
+    "preset": (Preset, None),
+    "seed": (Seed, None),
+    "limit": (Limit, None),
+    "device": (Device, None),
+    "as_json": (Json, False),
+}
 
 
-def demo(
-    workspace: Workspace = RUNS,
-    name: Name = "demo",
-    config: Config = None,
-    sets: Set = None,
-    preset: Preset = "tiny",
-    seed: Seed = None,
-    limit: Limit = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
+def job(gather: Callable[..., Given]) -> Callable[..., None]:
+    """The command that performs what a function gathers: a job of its name, with the options of every job."""
+    own = inspect.signature(gather).parameters
+
+    def command(**said: Any) -> None:
+        from counterfactory.cli.session import Options, perform
+
+        given = {"job": gather.__name__, **gather(**{name: said[name] for name in own})}
+        options = {name: said[name] for name in OF_EVERY_JOB}
+        perform(given.pop("job"), given, Options(**{**options, "sets": options["sets"] or []}))
+
+    shared = {
+        name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=said)
+        for name, (said, default) in OF_EVERY_JOB.items()
+        if name not in own
+    }
+    taken = {**own, **shared}
+    command.__name__, command.__doc__ = gather.__name__, gather.__doc__
+    command.__annotations__ = {name: parameter.annotation for name, parameter in taken.items()}
+    vars(command)["__signature__"] = inspect.Signature(list(taken.values()))
+    return command
+
+
+@job
+def demo(name: Name = "demo", preset: Preset = "tiny") -> Given:
     """Show what the tool does, on pictures it makes itself, offline and within a minute."""
-    from counterfactory.cli.session import Options, perform
-
-    options = Options(
-        workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
-        seed=seed, limit=limit, device=device, as_json=as_json,
-    )  # fmt: skip
-    perform("stress", {"data": DEMO_DATA, "recipe": "dillema"}, options)
+    return {"job": "stress", "data": DEMO_DATA, "recipe": "dillema"}
 
 
-def augment(
-    data: Data,
-    recipe: Recipe = None,
-    shots: Shots = None,
-    seeds: Seeds = None,
-    workspace: Workspace = RUNS,
-    name: Name = None,
-    config: Config = None,
-    sets: Set = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    limit: Limit = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
+@job
+def augment(data: Data, recipe: Recipe = None, shots: Shots = None, seeds: Seeds = None) -> Given:
     """Get a better classifier from few images, and learn whether augmentation earned its cost."""
-    from counterfactory.cli.session import Options, perform
-
-    options = Options(
-        workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
-        seed=seed, limit=limit, device=device, as_json=as_json,
-    )  # fmt: skip
-    perform("augment", {"data": data, "recipe": recipe, "shots": shots, "seeds": numbers(seeds)}, options)
+    return {"data": data, "recipe": recipe, "shots": shots, "seeds": numbers(seeds)}
 
 
-def compare(
-    data: Data,
-    recipes: Recipes = "",
-    workspace: Workspace = RUNS,
-    name: Name = None,
-    config: Config = None,
-    sets: Set = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    limit: Limit = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
+def compare(data: Data, recipes: Recipes = "") -> None:
     """Run several augmentation recipes and put them into one table."""
     names = ", ".join(recipe_names("augment"))
     raise Unavailable(f"`compare` joins several augmentation recipes and this version has only {names}; use `augment`.")
 
 
+@job
 def stress(
-    data: Data,
-    model: UnderTest = None,
-    labels: Labels = None,
-    recipe: Recipe = None,
-    workspace: Workspace = RUNS,
-    name: Name = None,
-    config: Config = None,
-    sets: Set = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    limit: Limit = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
+    data: Data, model: UnderTest = None, labels: Labels = None, recipe: Recipe = None, workspace: Workspace = RUNS
+) -> Given:
     """Find out which plausible changes of an image break a trained model."""
-    from counterfactory.cli.session import Options, perform
-
-    options = Options(
-        workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
-        seed=seed, limit=limit, device=device, as_json=as_json,
-    )  # fmt: skip
-    given = {"data": data, "model": model and tested_model(workspace, model), "labels": labels, "recipe": recipe}
-    perform("stress", given, options)
+    return {"data": data, "model": model and tested_model(workspace, model), "labels": labels, "recipe": recipe}
 
 
-def synthesize(
-    data: Data,
-    recipe: Recipe = None,
-    workspace: Workspace = RUNS,
-    name: Name = None,
-    config: Config = None,
-    sets: Set = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    limit: Limit = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
+@job
+def synthesize(data: Data, recipe: Recipe = None) -> Given:
     """Draw a whole data set that trains a classifier."""
-    from counterfactory.cli.session import Options, perform
-
-    options = Options(
-        workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
-        seed=seed, limit=limit, device=device, as_json=as_json,
-    )  # fmt: skip
-    perform("synthesize", {"data": data, "recipe": recipe}, options)
+    return {"data": data, "recipe": recipe}
 
 
-def explain(
-    data: Data,
-    recipe: Recipe = None,
-    workspace: Workspace = RUNS,
-    name: Name = None,
-    config: Config = None,
-    sets: Set = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    limit: Limit = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
+@job
+def explain(data: Data, recipe: Recipe = None) -> Given:
     """Show the smallest change of an image that changes a model's answer."""
-    from counterfactory.cli.session import Options, perform
-
-    options = Options(
-        workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
-        seed=seed, limit=limit, device=device, as_json=as_json,
-    )  # fmt: skip
-    perform("explain", {"data": data, "recipe": recipe}, options)
+    return {"data": data, "recipe": recipe}
 
 
-def train(
-    data: Sources,
-    workspace: Workspace = RUNS,
-    name: Name = None,
-    config: Config = None,
-    sets: Set = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    limit: Limit = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
+@job
+def train(data: Sources) -> Given:
     """Train a classifier on real or exported synthetic data, or on both together."""
-    from counterfactory.cli.session import Options, perform
-
-    options = Options(
-        workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
-        seed=seed, limit=limit, device=device, as_json=as_json,
-    )  # fmt: skip
-    perform("train", {"data": data}, options)
+    return {"data": data}
 
 
-def evaluate(
-    model: Model,
-    data: Sources,
-    workspace: Workspace = RUNS,
-    name: Name = None,
-    config: Config = None,
-    sets: Set = None,
-    preset: Preset = None,
-    seed: Seed = None,
-    limit: Limit = None,
-    device: Device = None,
-    as_json: Json = False,
-) -> None:
+@job
+def evaluate(model: Model, data: Sources, workspace: Workspace = RUNS) -> Given:
     """Measure a classifier on every test split of some data."""
-    from counterfactory.cli.session import Options, perform
     from counterfactory.cli.workspace import trained_model
 
-    options = Options(
-        workspace=workspace, name=name, config=config, sets=sets or [], preset=preset,
-        seed=seed, limit=limit, device=device, as_json=as_json,
-    )  # fmt: skip
-    perform("evaluate", {"data": data, "model": trained_model(workspace, model)}, options)
+    return {"data": data, "model": trained_model(workspace, model)}
 
 
 def tested_model(workspace: Path, name: str) -> str:

@@ -120,7 +120,7 @@ def _run(folder: Path, record: Record, job: Job, recipe: Any) -> Found:
         _same_work(folder, before, identifying(job, recipe))
     worker = Worker(
         workspace=folder.parent, device=choose_device(job.device), dtype=job.dtype,
-        deterministic=job.deterministic, batch_size=job.batch_size,
+        deterministic=job.deterministic, batch_size=job.batch_size, memory=job.memory,
     )  # fmt: skip
     is_finished = before is not None and before.finished is not None
     with Run(folder, worker, watcher(), job.max_failures) as run:

@@ -10,7 +10,7 @@ from counterfactory import plugins
 from counterfactory.config import parse_sets, read_file, resolve
 from counterfactory.errors import BadConfig
 from counterfactory.keys import ASIDE, without_asides
-from counterfactory.worker import DEVICES, DType
+from counterfactory.worker import DEVICES, DType, Memory
 
 
 class Job(BaseModel, frozen=True, extra="forbid"):
@@ -27,6 +27,7 @@ class Job(BaseModel, frozen=True, extra="forbid"):
     dtype: DType = Field(default="float32", description="the number format that models compute in")
     deterministic: bool = Field(default=False, description="equal bytes for equal settings, at some cost in speed")
     batch_size: Annotated[int, ASIDE] = Field(default=16, ge=1, description="items that a step is given at once")
+    memory: Memory = Field(default=Memory(), description="how large networks spare the device's memory")
     max_failures: Annotated[int, ASIDE] = Field(
         default=1000, ge=0, description="failed items of one step after which the run stops"
     )
