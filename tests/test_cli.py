@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import yaml
 
 from command_line import call
 from counterfactory import __version__
+from counterfactory.cli.output import first_table
+from counterfactory.types import Report, Table
 
 DATA = "diorama:train=40,validation=20,test=20"
 QUICK = ("--set", "classifier.steps=4", "--set", "classifier.evaluate_every=2", "--set", "classifier.batch_size=8")
@@ -233,3 +236,12 @@ def test_a_finished_run_that_is_given_again_keeps_when_it_was_done(tmp_path, cap
         model.rename(model.with_name(f"{model.name}.away"))
     assert call(capsys, *words).code == 0
     assert record.read_bytes() != first
+
+
+def test_a_long_table_is_cut_in_the_terminal_and_says_where_the_rest_is():
+    table = Table(title="slices", columns=("n",), rows=tuple((n,) for n in range(63)))
+    lines = first_table(Report(title="stress", tables=(table,)))
+    assert lines[20:22] == ["19", "... and 43 more rows on the page."]
+    assert not any(
+        "more rows" in line for line in first_table(Report(title="", tables=(replace(table, rows=((1,),)),)))
+    )

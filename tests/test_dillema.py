@@ -12,11 +12,13 @@ from counterfactory.data.diorama.captions import caption
 from counterfactory.data.diorama.place import scene_at
 from counterfactory.data.read import read
 from counterfactory.errors import BadConfig, BadData, UnknownName
-from counterfactory.recipes.checks import Verdict
+from counterfactory.names import model_folder
+from counterfactory.recipes.checks import NAMES, Verdict
 from counterfactory.recipes.counterfactuals import Counterfactual, in_words, passage, spoken
 from counterfactory.recipes.dillema import Dillema
 from counterfactory.recipes.job import build
 from counterfactory.recipes.scores import Made
+from counterfactory.recipes.tested import called
 from counterfactory.recipes.truth import true_changes, true_counterfactual
 from counterfactory.run import Run
 from counterfactory.types import Edit, Failed, Report, Rewriting, Sample
@@ -90,6 +92,23 @@ def test_a_persons_own_edits_are_made_and_no_others(tmp_path: Path):
     changed = [p.sample.origin.changed for g in found.galleries for p in g.pictures if p.sample.origin]
     assert changed == [{"weather": "in thick fog"}] * len(changed)
     assert changed
+
+
+def test_other_classes_than_the_zoo_s_are_checked_without_its_classifier(tmp_path: Path):
+    renamed = {"labels={car: automobile, dog: hound, house: home}", "quota.classes=[automobile, hound, home]"}
+    data = read("diorama:train=3,validation=12,test=6,classes=car+dog+house")
+    other = replace(
+        data, splits={n: replace(s, classes=("automobile", "hound", "home")) for n, s in data.splits.items()}
+    )
+    model = "model=zoo:diorama/classifier-usual"
+    with run(tmp_path) as held:
+        found = recipe(model, *renamed, "checks.segmenter=zoo:diorama/segmenter").run(held, other)
+        named = recipe(model, *renamed, f"checks.classifier={model_folder('zoo:diorama/classifier')}")
+        with pytest.raises(BadConfig, match=r"checks\.classifier: .*automobile"):
+            named.run(held, other)
+    (checks,) = (table for table in found.tables if table.title == "Checks")
+    assert {"text", "image", "change"} <= {row[0] for row in checks.rows} <= set(NAMES) - {"confidence", "layout"}
+    assert any("Diorama alone" in sentence for sentence in found.summary)
 
 
 def test_repair_measures_before_and_after_on_every_hard_test(tmp_path: Path):
@@ -192,3 +211,16 @@ def test_an_edit_of_several_words_of_one_kind_is_one_edit():
     )
     assert (one.kind, one.counts) == ("weather", False)
     assert "," not in one.value
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("zoo:diorama/classifier", "zoo:diorama/classifier"),
+        ("owner/model", "owner/model"),
+        ("/anywhere/runs/mine/model", "mine"),
+        ({"name": "/anywhere/net.onnx", "scores": "logits"}, "net.onnx"),
+    ],
+)
+def test_a_page_calls_a_model_by_its_own_name(model: Any, name: str):
+    assert called(model) == name

@@ -113,3 +113,8 @@ def test_any_plain_value_has_words():
 @pytest.mark.parametrize(("seconds", "words"), [(58.31, "58.3 s"), (61, "1 min 1 s"), (7322, "2 h 2 min")])
 def test_durations_have_two_units(seconds, words):
     assert duration(seconds) == words
+
+
+def test_a_column_of_points_has_one_number_of_decimals():
+    shown = column("difference, points", *(Interval(mean=m, low=m - 9, high=m + 9, n=5) for m in (0.0, -10.0, 13.33)))
+    assert [each.text for each in shown] == ["0.0 ± 9.0", "−10.0 ± 9.0", "13.3 ± 9.0"]

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from counterfactory.types import Report, Table
 
 
+ROWS = 20  # of a table that are worth a terminal
+
+
 def say(text: str) -> None:
     """A line for a person; names of files that are not Unicode are shown with escapes."""
     print(text.encode("utf-8", "backslashreplace").decode(), flush=True)
@@ -57,8 +60,9 @@ def first_table(report: Report) -> list[str]:
     if not report.tables:
         return []
     table = report.tables[0]
-    rows = [[_cell(cell) for cell in row] for row in table.rows]
-    return [*columns(rows, table.columns), "", *([table.note, ""] if table.note else [])]
+    rows = [[_cell(cell) for cell in row] for row in table.rows[:ROWS]]
+    more = [f"... and {len(table.rows) - ROWS} more rows on the page."] if len(table.rows) > ROWS else []
+    return [*columns(rows, table.columns), *more, "", *([table.note, ""] if table.note else [])]
 
 
 def _cell(cell: Any) -> str:

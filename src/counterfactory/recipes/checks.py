@@ -1,15 +1,19 @@
 """Whether a counterfactual may count: thresholds that real images set for themselves, and a reason for each refusal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, Field
 
+from counterfactory.classify.masks import mask_classes
+from counterfactory.classify.segment_under_test import SegmenterUnderTest
+from counterfactory.classify.tested import model_under_test
+from counterfactory.classify.under_test import UnderTest
 from counterfactory.data.labels import main_class
 from counterfactory.data.limit import Quota, within
-from counterfactory.errors import BadData
+from counterfactory.errors import BadConfig, BadData
 from counterfactory.keys import seed_for
 from counterfactory.metrics.validity import floor_of
 from counterfactory.names import ModelName
@@ -18,6 +22,7 @@ from counterfactory.run import Run
 from counterfactory.score.change import Trace
 from counterfactory.types import Collection, Dataset, Failed, Sample
 
+ZOO = "zoo:"
 REFERENCE = 200  # real images that set the thresholds
 Bounds = Mapping[str, float]
 Name = Literal["text", "image", "direction", "preference", "confidence", "layout", "change"]
@@ -52,6 +57,28 @@ class Checks(BaseModel, frozen=True, extra="forbid"):
     clip: ModelName | None = Field(default=None, description="for text, image, direction and preference")
     classifier: ModelName | None = Field(default=None, description="not the one under test, for confidence")
     segmenter: ModelName | None = Field(default=None, description="not the one under test, for layout")
+
+    def fitting(self, run: Run, data: Dataset) -> "Checks":
+        """The same, without models of the zoo that know other classes; what a person named must know these."""
+        kept = self.model_copy()
+        if self.classifier and "confidence" in self.names and data.task == "single-label":
+            step = UnderTest(model=model_under_test(self.classifier), classes=data.classes)
+            kept = kept._tried("classifier", run, lambda: step.notices(run.worker, data.samples[0]))
+        if self.segmenter and "layout" in self.names and all(sample.mask for sample in data.samples):
+            eyes = SegmenterUnderTest(model=self.segmenter, classes=mask_classes(data))
+            kept = kept._tried("segmenter", run, lambda: eyes.notices(run.worker))
+        return kept
+
+    def _tried(self, field: str, run: Run, ask: Callable[[], object]) -> "Checks":
+        name: str = getattr(self, field)
+        try:
+            ask()
+        except (BadConfig, BadData) as error:
+            if not name.startswith(ZOO):
+                raise BadConfig(f"checks.{field}: {error}") from error
+            run.watcher.note(f"{name} knows other classes and checks nothing; name another as `checks.{field}`.")
+            return self.model_copy(update={field: None})
+        return self
 
     def verdicts(
         self, run: Run, made: Sequence[Made], real: Dataset, said: Sequence[tuple[Sample, str]]

@@ -31,10 +31,10 @@ from counterfactory.recipes.counterfactuals import (
 from counterfactory.recipes.diorama import BANKS, SYNONYMS
 from counterfactory.recipes.drawing import Drawing
 from counterfactory.recipes.prepare import measurable
-from counterfactory.recipes.repair import ARMS, Repair, Repaired, hard_tests, repaired, with_counterfactuals
+from counterfactory.recipes.repair import Repair, Repaired, hard_tests, repaired, with_counterfactuals
 from counterfactory.recipes.sheet import write_sheet
 from counterfactory.recipes.stress_report import Found, foreign, sheet_rows, stress_report
-from counterfactory.recipes.tested import Tested, ask, opened
+from counterfactory.recipes.tested import Tested, ask, called, opened
 from counterfactory.recipes.trials import split_of, training_split
 from counterfactory.recipes.truth import truth
 from counterfactory.run import Run
@@ -69,9 +69,9 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def tiny(cls) -> "Dillema":
         """To see it work: a few images of Diorama, the zoo's model that knows usual surroundings only, 12 steps."""
-        usual, few = cls.default(), Quota(per_class=5)
-        engine = usual.engine.model_copy(update={"steps": 12})
-        return usual.model_copy(update={"model": f"{ZOO}/classifier-usual", "quota": few, "engine": engine})
+        usual = cls.default()
+        quick = {"quota": Quota(per_class=5), "engine": usual.engine.model_copy(update={"steps": 12})}
+        return usual.model_copy(update={"model": f"{ZOO}/classifier-usual", **quick})
 
     @classmethod
     def default(cls) -> "Dillema":
@@ -110,7 +110,8 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
         data = measurable(data)
         tests = within(split_of(data, self.split), self.quota, self.seed)
         model = opened(run, self.model or "", self.labels, tests)
-        made, bounds = self.counterfactuals(run, tests, reference(data, tests))
+        method = self.model_copy(update={"checks": self.checks.fitting(run, tests)})
+        made, bounds = method.counterfactuals(run, tests, reference(data, tests))
         found = Found(
             data=tests,
             made=made,
@@ -118,12 +119,13 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
             before=ask(run, model, [one.made.source for one in made]),
             after=ask(run, model, [one.made.drawn for one in made]),
             truth=truth(run, model, made, self.judge) if self.judge else None,
-            repair=self._repaired(run, model, data, hard_tests(data, tests, made)),
+            repair=method._repaired(run, model, data, hard_tests(data, tests, made)),
         )
         run.publish({"test": tests, **published(made, tests)}, scores_of(made))
         if self.sheet and (shown := sheet_rows(found)):
             write_sheet(run.folder / "sheet", shown, run.worker.pixels, self.sheet, self.seed)
-        return stress_report(f"{self.model} under stress on {data.name}", found, foreign(self.engine.pipeline, tests))
+        title = f"{called(self.model)} under stress on {data.name}"
+        return stress_report(title, found, foreign(self.engine.pipeline, tests))
 
     def counterfactuals(self, run: Run, images: Dataset, real: Dataset) -> tuple[list[Counterfactual], Bounds]:
         """The method: caption (1), edit the words (2 to 4), draw (5); then check, by what real images reach."""
@@ -134,9 +136,8 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
         requests = self.drawing.requests(run, asked, self.seed)
         drawn = list(succeeded(zip(asked, run.map(self.engine, requests), strict=True)))
         made = [drawn_sample(one, new, sample) for (one, new), sample in drawn]
-        verdicts, bounds = self.checks.verdicts(
-            run, made, real, spoken(real.samples, run.map(self.captioner, real.samples))
-        )
+        seen = spoken(real.samples, run.map(self.captioner, real.samples))
+        verdicts, bounds = self.checks.verdicts(run, made, real, seen)
         parts = zip(made, [new for (_, new), _ in drawn], verdicts, strict=True)
         return [Counterfactual(made=one, rewriting=new, verdict=verdict) for one, new, verdict in parts], bounds
 
@@ -146,5 +147,4 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
         trainers = self.repair.trainers(self.model or "")
         train = training_split(data)
         new, _ = self.counterfactuals(run, within(train, self.repair.quota, self.seed), reference(data, train))
-        sets = {ARMS[1]: {"train": train}, ARMS[2]: {"train": with_counterfactuals(train, new)}}
-        return repaired(run, model, trainers, sets, tests)
+        return repaired(run, model, trainers, (train, with_counterfactuals(train, new)), tests)

@@ -64,15 +64,15 @@ def repaired(
     run: Run,
     model: Tested,
     trainers: Mapping[int, ClassifierTrainer | SegmentTrainer],
-    sets: Mapping[str, Mapping[str, Dataset]],
+    sets: tuple[Dataset, Dataset],
     tests: Mapping[str, Dataset],
 ) -> Repaired:
     """Trains from the same weights on each of two sets of images and asks all three models about every test."""
     found: dict[str, dict[str, list[float]]] = {arm: {test: [] for test in tests} for arm in ARMS}
     for seed, trainer in trainers.items():
-        plain, fuller = (run.fit(trainer, f"{arm}, seed {seed}", **sets[arm]) for arm in ARMS[1:])
-        train = sets[ARMS[1]]["train"]
-        for arm, one in zip(ARMS, (model, opened(run, plain, {}, train), opened(run, fuller, {}, train)), strict=True):
+        fitted = [run.fit(trainer, f"{a}, seed {seed}", train=s) for a, s in zip(ARMS[1:], sets, strict=True)]
+        models = [model, *(opened(run, artifact, {}, sets[0]) for artifact in fitted)]
+        for arm, one in zip(ARMS, models, strict=True):
             for test, data in tests.items():
                 found[arm][test].append(_failure_rate(run, one, data))
     rates = {arm: {test: mean_interval(values) for test, values in each.items()} for arm, each in found.items()}

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from counterfactory.classify.masks import mask_classes
-from counterfactory.classify.predict import Classify
 from counterfactory.classify.segment_under_test import SegmenterUnderTest
+from counterfactory.classify.tested import model_under_test
+from counterfactory.classify.under_test import UnderTest
 from counterfactory.errors import BadData
 from counterfactory.metrics.segmentation import image_overlaps
 from counterfactory.metrics.validity import Vectors, cosines, directions, preferences
@@ -49,7 +50,7 @@ def by_label(run: Run, made: Sequence[Made], model: str, classes: tuple[str, ...
     targets = [one.source.target for one in made if isinstance(one.source.target, int)]
     if len(targets) < len(made):
         return {}
-    said = run.map(Classify(classifier=model, classes=classes), [one.drawn.image for one in made])
+    said = run.map(UnderTest(model=model_under_test(model), classes=classes), [one.drawn for one in made])
     return {"confidence": _numbers(p if isinstance(p, Failed) else p[t] for p, t in zip(said, targets, strict=True))}
 
 

@@ -52,6 +52,15 @@ def opened(run: Run, model: str | Artifact | Mapping[str, Any], labels: Labels, 
     return step
 
 
+def called(model: str | Mapping[str, Any] | None) -> str:
+    """What a page calls a model: a name as it is, a folder by its own, a run's model by the run's."""
+    name = str(model.get("name", "")) if isinstance(model, Mapping) else model or ""
+    folder = Path(name)
+    if not folder.is_absolute():
+        return name
+    return folder.parent.name if folder.name == "model" and folder.parent.name else folder.name
+
+
 def ask(run: Run, step: Tested, samples: Sequence[Sample]) -> list[Said | None]:
     """What the model makes of each image; nothing where it could not say."""
     if isinstance(step, SegmenterUnderTest):

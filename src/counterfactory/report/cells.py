@@ -17,7 +17,7 @@ import numpy as np
 from counterfactory.types import Address, Interval, Table
 
 MISSING = "–"
-PERCENT = re.compile(r"(?<!\d)(?<!\d\s)%")
+PERCENT = re.compile(r"(?<!\d)(?<!\d\s)%|\bpoints\b")
 MORE_IS_BETTER = re.compile(r"↑|\b(accuracy|precision|recall|f1|auc|agreement|gain|cas)\b", re.IGNORECASE)
 LESS_IS_BETTER = re.compile(r"↓|\b(loss|error|calibration error|ece|fid|kid|brier|lpips|drop|gap)\b", re.IGNORECASE)
 
