@@ -1,5 +1,6 @@
 """Configuration: layers, and messages that name the field."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import pytest
@@ -41,6 +42,23 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     shots: int = 4
     seeds: tuple[int, ...] = (0, 1)
     classifier: Training = Training()
+
+
+class Shelf(BaseModel, frozen=True, extra="forbid"):
+    labels: Mapping[str, float] = {"a": 1.0, "b": 2.0}
+
+
+class Room(BaseModel, frozen=True, extra="forbid"):
+    shelf: Shelf = Shelf()
+
+
+def test_a_mapping_of_free_names_is_said_as_a_whole_and_layers_add_to_each_other():
+    assert resolve(Room(), {"shelf": {"labels": {"c": 3}}}).shelf.labels == {"c": 3.0}
+    assert resolve(Room(), {"shelf": {"labels": {"c": 3}}}, {"shelf": {"labels": {"d": 4}}}).shelf.labels == {
+        "c": 3.0,
+        "d": 4.0,
+    }
+    assert resolve(Room(), {"shelf": {}}).shelf.labels == {"a": 1.0, "b": 2.0}
 
 
 def test_a_later_layer_wins_and_leaves_its_neighbours():

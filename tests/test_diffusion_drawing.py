@@ -144,6 +144,24 @@ def test_layouts_of_two_kinds(folders: dict[str, Path], tmp_path: Path, family: 
 
 
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
+def test_guidance_strengthens_a_guided_layout(folders: dict[str, Path], tmp_path: Path, family: str):
+    names = {"edges": str(save_controlnet(folders[family], tmp_path / "edges"))}
+    parts = with_controls(open_parts(str(folders[family]), "cpu"), names)
+    plain = replace(asked()[0], guidance=1.0, negative_prompt="blurred")
+    held = replace(plain, controls=(Control(kind="edges", image=SAMPLES[0].image),))
+    seen = see(parts, [held], Pixels())
+    free, kept = (drawn_latents(parts, [one], 1, seen=seen) for one in (replace(plain, prompt="blurred"), held))
+    strong = replace(held, guidance=3.0, controls=(replace(held.controls[0], guided=True),))
+    found = drawn_latents(parts, [strong], 1, seen=seen)
+    assert torch.allclose(found, free + 3.0 * (kept - free), atol=1e-4)  # one step is linear in what is predicted
+    assert not torch.allclose(found, drawn_latents(parts, [replace(held, guidance=3.0)], 1, seen=seen), atol=1e-3)
+    mixed = [strong, replace(held, guidance=3.0), replace(plain, guidance=3.0)]
+    together = drawn_latents(parts, mixed, 3, seen=seen)
+    for row, request in enumerate(mixed):
+        assert torch.allclose(together[row], drawn_latents(parts, [request], 3, seen=seen)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["sd", "sdxl"])
 def test_image_prompts(folders: dict[str, Path], tmp_path: Path, family: str):
     adapter = save_image_prompts(folders[family], tmp_path / "prompts")
     parts = with_image_prompts(open_parts(str(folders[family]), "cpu"), str(adapter))

@@ -13,8 +13,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def resolve(base: Model, *layers: Mapping[str, Any]) -> Model:
-    """`base` with every layer laid over it in turn; a field that is unknown or out of range is named."""
+    """`base` with every layer laid over it in turn; a field that is unknown or out of range is named.
+
+    A mapping of free names is replaced by what the layers say, not mixed with it: only their own add up.
+    """
     fields = base.model_dump(mode="json")
+    for layer in layers:
+        fields = _emptied(type(base), fields, layer)
     for layer in layers:
         fields = overlay(fields, _with_kinds(type(base), fields, layer))
     try:
@@ -35,6 +40,17 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         else:
             both[name] = new
     return both
+
+
+def _emptied(model: type[BaseModel], below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The lower fields, without what stands in mappings of free names that the upper fields say anew."""
+    kept = dict(below)
+    for name, new in above.items():
+        old, kinds = below.get(name), _kinds(model, name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            own = next((kind for kind in kinds if _tag(kind) == old.get("kind")), None)
+            kept[name] = _emptied(own, old, new) if own else old if kinds else {}
+    return kept
 
 
 def _with_kinds(model: type[BaseModel], below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

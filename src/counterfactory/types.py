@@ -52,6 +52,7 @@ class Control:
     kind: str
     image: Address
     scale: float = 1.0
+    guided: bool = False  # it stands for what is asked, as the words do: guidance strengthens it too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from counterfactory.diffusion.prompts import Words
 from counterfactory.errors import BadConfig, unknown
@@ -35,6 +36,7 @@ class Layout:
     network: Any
     hints: Tensor  # (B, C, h, w): the layouts as the network has read them, which need not be done at every step
     scales: Tensor  # (B, 1, 1, 1)
+    skipped: int = 0  # first rows of the batch that follow no layout: the network need not look at them
 
 
 def layouts(networks: Mapping[str, Any], requests: Sequence[Request], seen: Seen, halves: int = 2) -> list[Layout]:
@@ -85,10 +87,14 @@ def _layout(network: Any, kind: str, requests: Sequence[Request], seen: Seen, ha
     read = network.controlnet_cond_embedding(pictures.to(network.device, network.dtype))
     hints = read[[places[control.image] if control else len(shown) for control in named]]
     scales = hints.new_tensor([control.scale if control else 0.0 for control in named])
+    unasked = hints.new_tensor([0.0 if control is None or control.guided else control.scale for control in named])
+    skips = halves == 2 and not unasked.any()
+    both = scales if halves == 1 or skips else torch.cat([unasked, scales])
     return Layout(
         network=follower(network),
-        hints=hints.repeat(halves, 1, 1, 1),
-        scales=scales.repeat(halves)[:, None, None, None],
+        hints=hints if skips else hints.repeat(halves, 1, 1, 1),
+        scales=both[:, None, None, None],
+        skipped=len(named) if skips else 0,
     )
 
 
@@ -110,5 +116,17 @@ def _control(request: Request, kind: str) -> Control | None:
 
 
 def _residuals(part: Layout, noisy: Tensor, time: Tensor, said: Mapping[str, Any]) -> tuple[list[Tensor], Tensor]:
-    added = part.network(noisy, time, controlnet_cond=part.hints, **said)
-    return [level * part.scales for level in added.down_block_res_samples], added.mid_block_res_sample * part.scales
+    heard = {name: _rows(each, part.skipped) for name, each in said.items()}
+    added = part.network(noisy[part.skipped :], time, controlnet_cond=part.hints, **heard)
+    levels = (*added.down_block_res_samples, added.mid_block_res_sample)
+    *down, middle = (functional.pad(level * part.scales, (0, 0) * 3 + (part.skipped, 0)) for level in levels)
+    return down, middle
+
+
+def _rows(said: Any, skipped: int) -> Any:
+    """What is said to a batch, without its first rows."""
+    if isinstance(said, Mapping):
+        return {name: _rows(each, skipped) for name, each in said.items()}
+    if isinstance(said, tuple):
+        return tuple(_rows(each, skipped) for each in said)
+    return said[skipped:]

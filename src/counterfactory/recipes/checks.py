@@ -23,6 +23,7 @@ from counterfactory.score.change import Trace
 from counterfactory.types import Collection, Dataset, Failed, Sample
 
 ZOO = "zoo:"
+SURE = 0.9  # who is so sure of a label sees it
 REFERENCE = 200  # real images that set the thresholds
 Bounds = Mapping[str, float]
 Name = Literal["text", "image", "direction", "preference", "confidence", "layout", "change"]
@@ -100,6 +101,8 @@ class Checks(BaseModel, frozen=True, extra="forbid"):
         bounds = {name: floor_of(values[~np.isnan(values)], self.strictness) for name, values in found.items()}
         if "preference" in bounds:  # real pairs differ in much more than one edit; nearer to the new words is enough
             bounds["preference"] = 0.0
+        if "confidence" in bounds:  # of pictures like those it learnt from it may be sure beyond all use
+            bounds["confidence"] = min(bounds["confidence"], SURE)
         if "change" in bounds:  # another image is no measure of how small an edit may be
             traces = [t for t in run.map(Trace(), [sample.image for sample, _ in said]) if not isinstance(t, Failed)]
             bounds["change"] = floor_of(np.array(traces), 1 - self.strictness)

@@ -80,8 +80,8 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
             synonyms=SYNONYMS,
             captioner=Caption(model=f"{ZOO}/captioner"),
             writer=Lexicon(kinds=("weather", "time of day", "surroundings", "colour"), banks=BANKS, counterfactuals=2),
-            engine=Diffuse(pipeline=ZOO),
-            drawing=Drawing(strength=0.65, guidance=4.0),
+            engine=Diffuse(controls={kind: f"{ZOO}/controlnet-{kind}" for kind in ("edges", "masks")}),
+            drawing=Drawing(layouts={"masks": 1}, unmasked={"edges": 1}, guided_layouts=True, strength=0.8, guidance=4),
             checks=Checks(clip=f"{ZOO}/clip", classifier=f"{ZOO}/classifier"),
             judge=f"{ZOO}/judge",
         )

@@ -55,7 +55,7 @@ def _drawn(subject: Subject, samples: Sequence[Sample], kind: str, name: str) ->
     requests = [
         subject.request(
             sample.caption or "", sample, label=sample.target,
-            controls=(Control(kind=kind, image=getattr(sample, KINDS[kind])),),
+            controls=(Control(kind=kind, image=getattr(sample, KINDS[kind]), guided=True),),
         )
         for sample in samples
     ]  # fmt: skip
