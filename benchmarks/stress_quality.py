@@ -37,7 +37,7 @@ def main() -> None:
     options = _options()
     images, sets = WHAT[options.what]
     images = options.images or images
-    wanted = [MODEL, f"quota={{total: {images}}}", *sets, *options.sets]
+    wanted = [MODEL, f"quota={{per_class: null, total: {images}}}", *sets, *options.sets]
     recipe: Any = build({"job": "stress", "preset": "default", "data": "x"}, None, wanted, None)[1]
     data = read(f"diorama:test={images},train=2000,validation=400")
     place = nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from counterfactory.classify import material
+from counterfactory.classify import material, progress
 from counterfactory.classify.augment import augment
 from counterfactory.classify.models import Checkpoint
 from counterfactory.classify.networks import build
@@ -143,6 +143,33 @@ def test_features_are_of_the_image_as_it_is_and_then_of_augmented_views(resnet: 
     assert views.shape == (4, 6, 16)
     assert len({tuple(view.flatten().tolist()) for view in views}) == 4
     assert augment("none", views, np.random.default_rng(0)) is views
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+def test_a_killed_training_on_features_goes_on_with_them_and_ends_with_the_same_weights(
+    resnet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = trained(resnet, tmp_path / "whole", "frozen")
+    due, embedded = progress.Keeper.save_when_due, material._features
+
+    def save_and_die(self: Any, now: progress.Progress, *rest: Any) -> None:
+        due(self, now, *rest)
+        if now.step == 8:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(progress, "EVERY_STEPS", 5)
+        patch.setattr(progress.Keeper, "save_when_due", save_and_die)
+        with pytest.raises(Killed):
+            trained(resnet, tmp_path / "killed", "frozen")
+    asked: list[Any] = []
+    monkeypatch.setattr(material, "_features", lambda *inputs: asked.append(inputs) or embedded(*inputs))
+    again = trained(resnet, tmp_path / "killed", "frozen")
+    assert all(whole[name].equal(again[name]) for name in whole)
+    assert not asked, "images were embedded twice"
 
 
 def test_too_many_views_say_how_many_fit(resnet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

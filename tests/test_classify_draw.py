@@ -175,3 +175,21 @@ def test_classes_that_differ_by_case_are_matched_exactly():
     assert matched(("Cat", "cat"), ("cat", "Cat")) == [1, 0]
     with pytest.raises(BadData, match="same classes"):
         matched(("Cat", "cat"), ("CAT", "cat"))
+
+
+def test_synthetic_images_without_a_parent_here_come_in_place_of_any_real_one_of_their_class():
+    data = dataset(0, 0, 1, 0, 0, 1, parents={3: "elsewhere", 4: "1", 5: "elsewhere"}, weights=(1, 1, 1, 1, 3, 1))
+    draw = drawing(data)
+    assert draw.sources.tolist() == [0, 1, 2]
+    assert {source: rows.tolist() for source, (rows, _) in draw.children.items()} == {0: [3], 1: [4, 3], 2: [5]}
+    assert draw.children[1][1].tolist() == [0.75, 0.25]
+    assert loss_weights(data, draw).tolist() == [1.0] * 6
+    found = counts(draw)
+    assert found[3] == pytest.approx(2000 / 3 * (1 / 2 + 1 / 8), rel=0.15)
+    assert found[5] == pytest.approx(2000 / 3 / 2, rel=0.15)
+
+
+def test_synthetic_images_of_a_class_without_real_ones_stand_for_themselves():
+    draw = drawing(dataset(0, 1, 1, parents={1: "elsewhere", 2: "elsewhere"}))
+    assert draw.sources.tolist() == [0, 1, 2]
+    assert not draw.children

@@ -17,6 +17,7 @@ from transformers import AutoProcessor, CLIPModel, CLIPProcessor, CLIPVisionMode
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.keys import digest
 from counterfactory.run import Run
+from counterfactory.score import clip_model
 from counterfactory.score.clip import ClipEmbed, ClipScore, ClipZeroShot
 from counterfactory.score.clip_training import contrast, fit, shortened, trained
 from counterfactory.score.rivals import rivals
@@ -136,6 +137,15 @@ def test_the_steps_say_what_transformers_says(clip: Path, tmp_path: Path):
     assert np.allclose(embedded, whole.image_embeds, atol=1e-5)
     probabilities = ClipZeroShot(model=str(clip), classes=classes).load(here)([address for address, _ in asked])
     assert np.allclose(probabilities, told.logits_per_image.softmax(1), atol=1e-5)
+
+
+def test_a_thousand_classes_are_one_softmax(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    classes = tuple(f"thing {number}" for number in range(1000))
+    step, asked = ClipZeroShot(model=str(clip), classes=classes), [address for address, _ in pairs()[:2]]
+    found = step.load(worker(tmp_path))(asked)
+    assert np.sum(found, axis=1) == pytest.approx([1, 1], abs=1e-5)
+    monkeypatch.setattr(clip_model, "AT_ONCE", 1000)
+    assert np.allclose(found, step.load(worker(tmp_path))(asked), atol=1e-6)
 
 
 def test_pictures_learn_to_find_their_captions(clip: Path, tmp_path: Path):

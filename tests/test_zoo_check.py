@@ -10,7 +10,6 @@ import pytest
 from command_line import Answer, call
 from counterfactory import shipped
 from counterfactory.zoo.check.layout import overlap
-from counterfactory.zoo.check.samples import frechet_distance
 from counterfactory.zoo.pack import pack
 from tiny_zoo import save_trainings
 
@@ -134,12 +133,3 @@ def test_masks_overlap_by_what_both_cover_over_what_either_does():
     assert overlap(left, ~left) == 0
     assert overlap(left, upper) == pytest.approx(4 / 12)
     assert overlap(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 1
-
-
-def test_the_frechet_distance_of_gaussians_is_that_of_their_means_and_spreads():
-    generator = np.random.default_rng(0)
-    points = generator.standard_normal((4000, 3))
-    points = (points - points.mean(0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(points, rowvar=False))).T
-    assert frechet_distance(points, points) == pytest.approx(0, abs=1e-6)
-    assert frechet_distance(points, points + 2) == pytest.approx(12)
-    assert frechet_distance(points, 3 * points) == pytest.approx(12)

@@ -56,6 +56,15 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenNoise:
+    """How far the learnt vectors of a prompt are moved at random; as parts of their own length if relative."""
+
+    deviation: float
+    seed: int
+    relative: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """An image to be drawn: all that an engine may look at."""
 
@@ -71,6 +80,7 @@ class Request:
     image_prompt_scale: float = 0.0
     guidance: float = 7.5
     size: tuple[int, int] | None = None  # width, height
+    noise: TokenNoise | None = None  # of the learnt tokens in the prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +109,17 @@ class Rewriting:
 
     caption: str
     edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassWish:
+    """Prompts that are wanted for a class: how many, and the other classes of the data, which they must not name."""
+
+    name: str
+    others: tuple[str, ...] = ()
+    number: int = 1
+    about: str = ""  # what the data show, in words
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

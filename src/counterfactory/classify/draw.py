@@ -1,5 +1,6 @@
 """Which samples a training step sees. It follows from the seed and the step alone, so a step can be done again."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +17,10 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Draw:
-    """Sources are drawn; a source that has synthetic children is replaced by one of them with a probability."""
+    """Sources are drawn; one that has synthetic children is replaced by one of them with a probability.
+
+    Synthetic images that descend from no image of the data are children of all sources of their class.
+    """
 
     seed: int
     sources: Rows
@@ -88,11 +92,15 @@ def plan(
         raise BadData(f"Every image of the split {dataset.split!r} has weight 0, so there is nothing to train on.")
     parents = {} if synthetic_probability is None else _parents(dataset, kept)
     sources = np.array([row for row in kept if row not in parents], np.int64)
+    alone = np.array([row for row in kept if row not in parents], np.int64)
+    orphans = {} if synthetic_probability is None else _orphans(dataset, alone)
+    adopted = {row for rows in orphans.values() for row in rows}
+    sources = np.array([row for row in alone if row not in adopted], np.int64)
     return Draw(
         seed=seed,
         sources=sources,
         chances=_balanced(dataset, targets[sources]) if balanced else None,
-        children=_families(parents, weights),
+        children=_families(dataset, parents, orphans, sources),
         synthetic_probability=synthetic_probability or 0.0,
     )
 
@@ -139,11 +147,41 @@ def _source(dataset: Dataset, row: int, row_of: Mapping[str, int]) -> int:
         row = parent
 
 
-def _families(parents: Mapping[int, int], weights: NDArray[np.float64]) -> dict[int, tuple[Rows, NDArray[np.float64]]]:
-    rows: dict[int, list[int]] = {}
+def _orphans(dataset: Dataset, rows: Rows) -> dict[int, list[int]]:
+    """Synthetic samples by class that descend from no image here, where the class has images that nobody drew."""
+    if dataset.task != "single-label":
+        return {}
+    real, drawn = set(), defaultdict[int, list[int]](list)
+    for row in map(int, rows):
+        sample = dataset.samples[row]
+        assert isinstance(sample.target, int), "a data set of one label each has one for each"
+        if sample.origin is None:
+            real.add(sample.target)
+        else:
+            drawn[sample.target].append(row)
+    return {target: found for target, found in drawn.items() if target in real}
+
+
+def _families(
+    dataset: Dataset, parents: Mapping[int, int], orphans: Mapping[int, list[int]], sources: Rows
+) -> dict[int, tuple[Rows, NDArray[np.float64]]]:
+    """What may come in place of each source, with its chances: its children, and all orphans of its class."""
+    rows, weights = defaultdict[int, list[int]](list), sample_weights(dataset)
     for child, source in parents.items():
-        rows.setdefault(source, []).append(child)
-    return {s: (np.array(c, np.int64), weights[c] / weights[c].sum()) for s, c in rows.items()}
+        rows[source].append(child)
+    shared = {target: _chances(np.array(found, np.int64), weights) for target, found in orphans.items()}
+    families = {}
+    for source in map(int, sources):
+        adopted: Any = dataset.samples[source].target if orphans else None
+        if source in rows:
+            families[source] = _chances(np.array(rows[source] + orphans.get(adopted, []), np.int64), weights)
+        elif adopted in shared:
+            families[source] = shared[adopted]
+    return families
+
+
+def _chances(rows: Rows, weights: NDArray[np.float64]) -> tuple[Rows, NDArray[np.float64]]:
+    return rows, weights[rows] / weights[rows].sum()
 
 
 def _balanced(dataset: Dataset, targets: NDArray[Any]) -> NDArray[np.float64]:

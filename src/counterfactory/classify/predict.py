@@ -14,6 +14,8 @@ from counterfactory.types import Address, Artifact, Dataset, Failed
 from counterfactory.worker import Worker
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from counterfactory.classify.saved import Classifier
 
 READ = 2048  # images decoded at once, by all processes
@@ -76,17 +78,22 @@ def asked(classifier: "Classifier", worker: Worker, addresses: Sequence[Address]
     """Probabilities (N, C) of the classifier's own classes, one row an image, in order."""
     import torch
 
-    from counterfactory.classify.exact import exact
-    from counterfactory.classify.pictures import floats, normalised
+    from counterfactory.classify.pictures import floats
 
     found = []
     for start in range(0, len(addresses), READ):
         pixels = classifier.preparation.arrays(worker.pixels, list(addresses[start : start + READ]))
         for rows in np.split(pixels, range(ASKED, len(pixels), ASKED)):
-            x_BCHW = normalised(
-                floats(torch.from_numpy(rows).permute(0, 3, 1, 2), worker.device), classifier.preparation
-            )
-            with exact(worker):
-                found.append(classifier.probabilities(classifier.forward(x_BCHW.to(worker.torch_dtype()))).cpu())
+            found.append(said(classifier, worker, floats(torch.from_numpy(rows).permute(0, 3, 1, 2), worker.device)))
     every: NDArray[np.float32] = torch.cat(found).numpy()
     return every
+
+
+def said(classifier: "Classifier", worker: Worker, x_BCHW: "Tensor") -> "Tensor":
+    """Probabilities (B, C) of one batch of colours from 0 to 1."""
+    from counterfactory.classify.exact import exact
+    from counterfactory.classify.pictures import normalised
+
+    prepared = normalised(x_BCHW, classifier.preparation).to(worker.torch_dtype())
+    with exact(worker):
+        return classifier.probabilities(classifier.forward(prepared)).cpu()

@@ -32,7 +32,7 @@ class ClassifierTrainer(BaseModel, frozen=True, extra="forbid"):
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     balanced: bool = False  # every class drawn equally often
-    synthetic_probability: Share | None = 0.5  # of a child of an image in place of it; None: as images of their own
+    synthetic_probability: Share | None = 0.5  # of a synthetic image in a real one's place; None: as its own
     evaluate_every: Count | None = None  # steps; None: an eighth of all, but no fewer than 25
     patience: Count | None = None  # evaluations without a better one, after which training stops
     calibrate: bool = True  # a temperature from the validation images

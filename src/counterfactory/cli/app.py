@@ -15,7 +15,7 @@ app = typer.Typer(
 app.callback()(about.program)
 app.command()(jobs.demo)
 app.command(hidden=not recipe_names("augment"))(jobs.augment)
-app.command(hidden=len(recipe_names("augment")) < 2)(jobs.compare)
+app.command(hidden=not recipe_names("compare"))(jobs.compare)
 app.command(hidden=not recipe_names("stress"))(jobs.stress)
 app.command(hidden=not recipe_names("synthesize"))(jobs.synthesize)
 app.command(hidden=not recipe_names("explain"))(jobs.explain)

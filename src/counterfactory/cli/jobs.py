@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfactory.cli.options import Config, Data, Device, Json, Limit, Name, Preset, Seed, Set, Workspace
-from counterfactory.errors import BadConfig, Unavailable
-from counterfactory.plugins import recipe_names
+from counterfactory.errors import BadConfig
 
 RUNS = Path("runs")
 DEMO_DATA = "diorama:train=100,validation=100,test=100"
@@ -23,8 +22,9 @@ Labels = Annotated[str | None, typer.Option(help="A YAML file of the model's cla
 Sources = Annotated[
     list[str], typer.Argument(help="One or more folders, files or `diorama:`; their splits are joined.")
 ]
-Recipes = Annotated[str, typer.Option(help="The methods, as in baseline,dalda.")]
+Recipes = Annotated[str | None, typer.Option(help="The methods, as in baseline,dalda.")]
 Shots = Annotated[int | None, typer.Option(min=1, help="Training images a class; without it, as the preset says.")]
+SeveralShots = Annotated[str | None, typer.Option("--shots", help="Training images a class, as in 1,2,4,8.")]
 Seeds = Annotated[str | None, typer.Option(help="Repetitions, as in 0,1,2: their spread gives the intervals.")]
 Given = Mapping[str, Any]  # settings that the command line says in its own words
 OF_EVERY_JOB: Mapping[str, tuple[Any, Any]] = {  # what it is on the command line, and without being said
@@ -72,13 +72,14 @@ def demo(name: Name = "demo", preset: Preset = "tiny") -> Given:
 @job
 def augment(data: Data, recipe: Recipe = None, shots: Shots = None, seeds: Seeds = None) -> Given:
     """Get a better classifier from few images, and learn whether augmentation earned its cost."""
-    return {"data": data, "recipe": recipe, "shots": shots, "seeds": numbers(seeds)}
+    return {"data": data, "recipe": recipe, "shots": shots, "seeds": numbers(seeds, "--seeds")}
 
 
-def compare(data: Data, recipes: Recipes = "") -> None:
-    """Run several augmentation recipes and put them into one table."""
-    names = ", ".join(recipe_names("augment"))
-    raise Unavailable(f"`compare` joins several augmentation recipes and this version has only {names}; use `augment`.")
+@job
+def compare(data: Data, recipes: Recipes = None, shots: SeveralShots = None, seeds: Seeds = None) -> Given:
+    """Run several augmentation recipes on the same few images and put them into one table."""
+    asked = recipes.split(",") if recipes else None
+    return {"data": data, "recipes": asked, "shots": numbers(shots, "--shots"), "seeds": numbers(seeds, "--seeds")}
 
 
 @job
@@ -121,11 +122,11 @@ def tested_model(workspace: Path, name: str) -> str:
     return str(folder.resolve()) if (folder / "config.json").exists() else name
 
 
-def numbers(text: str | None) -> list[int] | None:
+def numbers(text: str | None, option: str) -> list[int] | None:
     """`0,1,2` as numbers."""
     if text is None:
         return None
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise BadConfig(f"--seeds {text!r} is no list of whole numbers; expected for example 0,1,2.") from None
+        raise BadConfig(f"{option} {text!r} is no list of whole numbers; expected for example 0,1,2.") from None

@@ -44,7 +44,11 @@ class BorrowedPainter:
         """The request, or one sentence on the first thing that this pipeline cannot do."""
         refuse_strength(request)
         name = type(self.calls["text"]).__name__
-        wanted = {"a ControlNet": request.controls, "an IP-Adapter": request.image_prompt}
+        wanted = {
+            "a ControlNet": request.controls,
+            "an IP-Adapter": request.image_prompt,
+            "noise on learnt tokens": request.noise,
+        }
         for what, asked in wanted.items():
             if asked:
                 raise BadConfig(f"{name} is drawn from without {what}; take a pipeline of the kind of SD 1.5 or SDXL.")

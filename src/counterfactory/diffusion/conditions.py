@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from counterfactory.diffusion.prompts import Words
+from counterfactory.diffusion.spelling import Saying
 from counterfactory.errors import BadConfig, unknown
 from counterfactory.types import Address, Control, Request
 
@@ -26,7 +27,7 @@ class Seen:
 
     controls: Mapping[tuple[str, Address], Tensor] = field(default_factory=dict)  # (3, H, W) from 0 to 1
     image_prompts: Mapping[Address, Tensor] = field(default_factory=dict)  # what the image encoder says, (D,)
-    texts: Mapping[str, Words] = field(default_factory=dict)  # those that are not here are read when they are needed
+    texts: Mapping[Saying, Words] = field(default_factory=dict)  # those that are not here are read when they are needed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

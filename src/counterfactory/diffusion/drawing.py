@@ -18,6 +18,7 @@ from counterfactory.diffusion.fits import is_of_two_encoders, opening
 from counterfactory.diffusion.latents import decode, encode
 from counterfactory.diffusion.prompts import Words, understood
 from counterfactory.diffusion.schedulers import steps_left
+from counterfactory.diffusion.spelling import Reader, Saying
 from counterfactory.errors import BadConfig
 from counterfactory.names import model_folder
 from counterfactory.types import Request
@@ -41,12 +42,21 @@ class Parts:
     zero_unsaid: bool = False  # an empty negative prompt is zeros, not what the encoders make of no words
     safety_checker: Any = None
     feature_extractor: Any = None  # what prepares pictures for it
+    tokens: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)  # learnt vectors (V, D) for each encoder
 
     @property
-    def readers(self) -> list[tuple[Any, Any]]:
+    def readers(self) -> list[Reader]:
         """Each tokenizer with its encoder."""
         both = [(self.tokenizer, self.text_encoder), (self.tokenizer_2, self.text_encoder_2)]
-        return [pair for pair in both if pair[1] is not None]
+        there = [pair for pair in both if pair[1] is not None]
+        return [
+            Reader(tokenizer=tokenizer, encoder=encoder, number=number, learnt=_learnt(self.tokens, number))
+            for number, (tokenizer, encoder) in enumerate(there)
+        ]
+
+
+def _learnt(tokens: Mapping[str, Sequence[Tensor]], number: int) -> dict[str, Tensor]:
+    return {token: vectors[number] for token, vectors in tokens.items()}
 
 
 def open_parts(name: str, device: str, dtype: torch.dtype = torch.float32, safety_checker: bool = False) -> Parts:
@@ -140,7 +150,8 @@ def _predictor(
     texts = torch.stack([said.each for said in words]).to(parts.unet.device)
     guidance = texts.new_tensor([request.guidance for request in requests])[:, None, None, None]
     heeded = layouts(parts.controls, requests, seen, halves)
-    added = _summaries(parts, words, requests) | image_prompts(parts.unet, requests, seen, halves)
+    told = summaries(words, picture_size(parts, requests[0]), texts.device)
+    added = told | image_prompts(parts.unet, requests, seen, halves)
 
     def predict(z_BCHW: Tensor, time: Tensor) -> Tensor:
         noisy = scheduler.scale_model_input(z_BCHW.repeat(halves, 1, 1, 1), time)
@@ -158,23 +169,23 @@ def _predictor(
 
 def _heard(parts: Parts, requests: Sequence[Request], seen: Seen, halves: int) -> list[Words]:
     """What is said against each picture, where that counts, and then what is said for each."""
-    negative = [request.negative_prompt for request in requests] if halves == 2 else []
-    texts = [*negative, *(request.prompt for request in requests)]
-    missing = [text for text in dict.fromkeys(texts) if text not in seen.texts]
+    negative = [Saying(request.negative_prompt) for request in requests] if halves == 2 else []
+    positive = [Saying(request.prompt, request.noise) for request in requests]
+    missing = [said for said in dict.fromkeys([*negative, *positive]) if said not in seen.texts]
     known = {**seen.texts}
     if missing:
         known.update(zip(missing, understood(parts.readers, missing, parts.unet.dtype), strict=True))
-    against = [known[text] if text or not parts.zero_unsaid else known[text].unsaid() for text in negative]
-    return [*against, *(known[request.prompt] for request in requests)]
+    against = [known[said] if said.text or not parts.zero_unsaid else known[said].unsaid() for said in negative]
+    return [*against, *(known[said] for said in positive)]
 
 
-def _summaries(parts: Parts, words: Sequence[Words], requests: Sequence[Request]) -> dict[str, Any]:
+def summaries(words: Sequence[Words], size: tuple[int, int], device: torch.device) -> dict[str, Any]:
     """What SDXL is told besides the words: each text as a whole, and that the picture is whole and of this size."""
     whole = [said.whole for said in words if said.whole is not None]
     if not whole:
         return {}
-    width, height = picture_size(parts, requests[0])
-    texts = torch.stack(whole).to(parts.unet.device)
+    width, height = size
+    texts = torch.stack(whole).to(device)
     return {"text_embeds": texts, "time_ids": texts.new_tensor([[height, width, 0, 0, height, width]] * len(words))}
 
 

@@ -17,6 +17,7 @@ from counterfactory.diffusion.latents import encode
 from counterfactory.diffusion.placing import Placing
 from counterfactory.diffusion.prompts import Words, understood
 from counterfactory.diffusion.recent import Recent
+from counterfactory.diffusion.spelling import Saying
 from counterfactory.pixels import Pixels
 from counterfactory.training.pictures import to_tensor
 from counterfactory.types import Address, Request
@@ -29,14 +30,14 @@ class Encodings:
 
     def __init__(self, parts: Parts, pixels: Pixels, placing: Placing, at_once: int) -> None:
         self._parts, self._pixels, self._placing, self._at_once = parts, pixels, placing, at_once
-        self._texts: Recent[str, Words] = Recent(ROOM)
+        self._texts: Recent[Saying, Words] = Recent(ROOM)
         self._layouts: Recent[tuple[str, Address, Size], Tensor] = Recent(ROOM)
         self._prompts: Recent[Address, Tensor] = Recent(ROOM)
         self._latents: Recent[tuple[Address, Size, Address | None], Tensor] = Recent(ROOM)
 
     def seen(self, requests: Sequence[Request], size: Size) -> Seen:
         """Texts, layouts and image prompts of requests that are drawn in one size."""
-        texts = [text for request in requests for text in (request.negative_prompt, request.prompt)]
+        texts = [said for r in requests for said in (Saying(r.negative_prompt), Saying(r.prompt, r.noise))]
         controls = [(control.kind, control.image, size) for request in requests for control in request.controls]
         prompts = [request.image_prompt for request in requests if request.image_prompt]
         return Seen(
@@ -65,9 +66,10 @@ class Encodings:
         kept = self._latents.each(holed, self._encode, self._at_once)
         return Canvas(latents=latents, mask=small, kept=torch.stack([kept[one] for one in holed]))
 
-    def _read(self, texts: list[str]) -> list[Words]:
-        with self._placing.at_work(*(encoder for _, encoder in self._parts.readers)):
-            return understood(self._parts.readers, texts, self._parts.unet.dtype)
+    def _read(self, texts: list[Saying]) -> list[Words]:
+        readers = self._parts.readers
+        with self._placing.at_work(*(reader.encoder for reader in readers)):
+            return understood(readers, texts, self._parts.unet.dtype)
 
     def _lay_out(self, named: list[tuple[str, Address, Size]]) -> Sequence[Tensor]:
         ((kind, address, size),) = named

@@ -31,6 +31,7 @@ class Diffuse(BaseModel, frozen=True, extra="forbid"):
     pipeline: Artifact | ModelName = "zoo:diorama"
     controls: Mapping[str, ModelName] = {}  # ControlNets by the kind of layout: `edges`, `canny`, `masks` or any other
     image_prompts: ModelName | None = None  # an IP-Adapter
+    tokens: Artifact | ModelName | None = None  # learnt words, as `InversionTrainer` leaves them
     scheduler: SchedulerName = "own"
     steps: Annotated[int, Field(ge=1, le=1000)] = 25
 
@@ -64,10 +65,10 @@ class Diffuse(BaseModel, frozen=True, extra="forbid"):
         from counterfactory.diffusion.fits import has_unet
         from counterfactory.diffusion.painting import open_painter
 
-        folder = self._folder(worker)
+        folder = _folder(self.pipeline, worker)
         if has_unet(folder):
-            return open_painter(self, folder, worker)
-        refused = {"controls": self.controls, "image_prompts": self.image_prompts}
+            return open_painter(self, folder, worker, _folder(self.tokens, worker) if self.tokens else None)
+        refused = {"controls": self.controls, "image_prompts": self.image_prompts, "tokens": self.tokens}
         refused["scheduler"] = self.scheduler if self.scheduler != "own" else None
         if asked := [name for name, said in refused.items() if said]:
             raise BadConfig(
@@ -76,11 +77,14 @@ class Diffuse(BaseModel, frozen=True, extra="forbid"):
             )
         return open_borrowed(folder, worker, self.steps)
 
-    def _folder(self, worker: Worker) -> Path:
-        return worker.artifact(self.pipeline) if isinstance(self.pipeline, Artifact) else model_folder(self.pipeline)
-
     def _said(self) -> str:
-        """The pipeline's name and what its files hold."""
-        if isinstance(self.pipeline, Artifact):
-            return f"{self.pipeline.kind} artifact:{self.pipeline.key}"
-        return f"{self.pipeline} {identity(self.pipeline)}"
+        """The pipeline's name and what its files hold, and the same of learnt tokens."""
+        return " with ".join(_said(model) for model in (self.pipeline, self.tokens) if model)
+
+
+def _said(model: Artifact | str) -> str:
+    return f"{model.kind} artifact:{model.key}" if isinstance(model, Artifact) else f"{model} {identity(model)}"
+
+
+def _folder(model: Artifact | str, worker: Worker) -> Path:
+    return worker.artifact(model) if isinstance(model, Artifact) else model_folder(model)

@@ -39,10 +39,33 @@ class Noised:
     wanted: Tensor
     weights: Tensor
 
+    def each(self, predicted: Tensor) -> Tensor:
+        """How far a prediction is off, of each picture."""
+        return self.weights * (predicted.float() - self.wanted).pow(2).mean((1, 2, 3))
+
     def loss(self, predicted: Tensor) -> Tensor:
         """How far a prediction is off."""
-        each = (predicted.float() - self.wanted).pow(2).mean((1, 2, 3))
-        return (self.weights * each).mean()
+        return self.each(predicted).mean()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Noising:
+    """How a model learnt to see noise laid on, and what it was asked to say then."""
+
+    signal: Tensor  # what is left of the signal's power at each time
+    predicts_velocity: bool
+
+    def laid(self, x_BCHW: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Noised:
+        """Latents with their noise laid on."""
+        power = self.signal[times][:, None, None, None]
+        velocity = power.sqrt() * noise - (1 - power).sqrt() * x_BCHW
+        return Noised(
+            latents=power.sqrt() * x_BCHW + (1 - power).sqrt() * noise,
+            times=times,
+            text=text,
+            wanted=velocity if self.predicts_velocity else noise,
+            weights=weights(power.flatten()) if self.predicts_velocity else torch.ones_like(power.flatten()),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,29 +76,20 @@ class Base:
     latents: np.ndarray
     tokens: Tensor
     nothing: Tensor  # the tokens of no text
-    signal: Tensor  # what is left of the signal's power at each time
+    noising: Noising
 
     def noised(self, rows: Rows, unsaid: float, generator: torch.Generator) -> Noised:
         """Some rows with noise laid on; a share of their captions is left unsaid."""
-        device = self.signal.device
+        device = self.noising.signal.device
         x_BCHW = torch.from_numpy(self.latents[rows]).to(device).float()
         said = self.tokens[torch.from_numpy(rows).to(device)]
         silent = torch.rand(len(rows), generator=generator, device=device) < unsaid
         said = torch.where(silent[:, None], self.nothing, said)
-        times = torch.randint(len(self.signal), (len(rows),), generator=generator, device=device)
+        times = torch.randint(len(self.noising.signal), (len(rows),), generator=generator, device=device)
         noise = torch.randn(x_BCHW.shape, generator=generator, device=device)
-        power = self.signal[times][:, None, None, None]
         with torch.no_grad():
             text = self.parts.text_encoder(said.long())[0]
-        predicts_velocity = self.parts.scheduler.config.prediction_type == "v_prediction"
-        velocity = power.sqrt() * noise - (1 - power).sqrt() * x_BCHW
-        return Noised(
-            latents=power.sqrt() * x_BCHW + (1 - power).sqrt() * noise,
-            times=times,
-            text=text,
-            wanted=velocity if predicts_velocity else noise,
-            weights=weights(power.flatten()) if predicts_velocity else torch.ones_like(power.flatten()),
-        )
+        return self.noising.laid(x_BCHW, noise, times, text)
 
 
 def kept_material(worker: Worker, dataset: Dataset, base: str, size: int, folder: Path) -> Material:
@@ -92,6 +106,18 @@ def kept_material(worker: Worker, dataset: Dataset, base: str, size: int, folder
 
 def open_base(name: str, material: Material, worker: Worker) -> Base:
     """The model and its material on a worker's device."""
+    parts, noising = open_frozen(name, worker)
+    return Base(
+        parts=parts,
+        latents=np.load(material.latents, mmap_mode="r"),
+        tokens=torch.from_numpy(np.load(material.tokens)).to(worker.device),
+        nothing=tokens(parts.tokenizer, [""]).to(worker.device, torch.int32),
+        noising=noising,
+    )
+
+
+def open_frozen(name: str, worker: Worker) -> tuple[Parts, Noising]:
+    """The model on a worker's device, and how it sees noise."""
     parts = open_parts(name, worker.device)
     said = parts.scheduler.config.prediction_type
     if said not in PREDICTIONS:
@@ -99,10 +125,4 @@ def open_base(name: str, material: Material, worker: Worker) -> Base:
     if worker.dtype == "float32":
         parts.unet.to(memory_format=torch.channels_last)  # faster, as where it was trained
     signal: Any = parts.scheduler.alphas_cumprod
-    return Base(
-        parts=parts,
-        latents=np.load(material.latents, mmap_mode="r"),
-        tokens=torch.from_numpy(np.load(material.tokens)).to(worker.device),
-        nothing=tokens(parts.tokenizer, [""]).to(worker.device, torch.int32),
-        signal=signal.to(worker.device),
-    )
+    return parts, Noising(signal=signal.to(worker.device), predicts_velocity=said == "v_prediction")

@@ -17,7 +17,7 @@ from counterfactory.worker import Worker
 BATCH = 64
 
 
-def kept_latents(worker: Worker, dataset: Dataset, autoencoder: str, size: int) -> Path:
+def kept_latents(worker: Worker, dataset: Dataset, autoencoder: str, size: int, mirrored: bool = False) -> Path:
     """The array (N, channels, height, width) of a data set's latents in half precision, scaled to unit size."""
     network = load_autoencoder(autoencoder, worker.device)
     factor = 2 ** (len(network.config.block_out_channels) - 1)
@@ -26,9 +26,11 @@ def kept_latents(worker: Worker, dataset: Dataset, autoencoder: str, size: int) 
 
     def rows(start: int, stop: int) -> np.ndarray:
         x_BCHW = to_tensor(pictures[start:stop]).to(worker.device)
-        return encode(network, x_BCHW).cpu().numpy().astype(np.float16)
+        shown = x_BCHW.flip(-1) if mirrored else x_BCHW
+        return encode(network, shown).cpu().numpy().astype(np.float16)
 
-    path = array_path(worker, "latents", dataset_key(dataset), identity(autoencoder), size)
+    kind = "mirrored-latents" if mirrored else "latents"
+    path = array_path(worker, kind, dataset_key(dataset), identity(autoencoder), size)
     return kept_rows(path, shape, np.float16, rows)
 
 

@@ -15,7 +15,8 @@ from counterfactory.diffusion.frames import Grid, Size
 from counterfactory.diffusion.latents import decode
 from counterfactory.diffusion.placing import Placing, compiled, placing, quicken, spare
 from counterfactory.diffusion.schedulers import scheduler_like, steps_left
-from counterfactory.diffusion.seeing import with_controls, with_image_prompts
+from counterfactory.diffusion.seeing import with_controls, with_image_prompts, with_tokens
+from counterfactory.diffusion.spelling import refuse_unlearnt
 from counterfactory.errors import BadConfig
 from counterfactory.training.pictures import to_pixels
 from counterfactory.types import Request
@@ -80,6 +81,7 @@ class LatentPainter:
                 "image_prompt: a picture is to be heeded and the engine has no IP-Adapter; "
                 "name one that was trained beside this pipeline in its field `image_prompts`."
             )
+        refuse_unlearnt(request, self.parts.readers)
         if not self.fills_holes:
             return request
         if not (request.source and request.mask):
@@ -130,7 +132,7 @@ def refuse_strength(request: Request) -> None:
         raise BadConfig(f"strength: {request.strength} is not between 0, the source, and 1, all of it drawn anew.")
 
 
-def open_painter(step: "Diffuse", folder: Path, worker: Worker) -> LatentPainter:
+def open_painter(step: "Diffuse", folder: Path, worker: Worker, tokens: Path | None = None) -> LatentPainter:
     """The pipeline of a folder and what a step names beside it, on a worker's device or waiting for its turn."""
     place = placing(worker)
     parts = open_parts(str(folder), place.waits, worker.torch_dtype(), safety_checker=True)
@@ -139,6 +141,8 @@ def open_painter(step: "Diffuse", folder: Path, worker: Worker) -> LatentPainter
     parts = with_controls(parts, step.controls)
     if step.image_prompts:
         parts = with_image_prompts(parts, step.image_prompts)
+    if tokens:
+        parts = with_tokens(parts, tokens)
     quicken(worker, parts.unet, parts.autoencoder, *parts.controls.values())
     compiled(worker, parts.unet, *map(follower, parts.controls.values()))
     at_once = 1 if worker.deterministic else worker.batch_size

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from counterfactory.training.tokenizer import tokens
+from counterfactory.diffusion.spelling import Reader, Saying
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,14 +28,18 @@ class Words:
 
 
 @torch.no_grad()
-def understood(readers: Sequence[tuple[Any, Any]], texts: Sequence[str], dtype: torch.dtype) -> list[Words]:
+def understood(readers: Sequence[Reader], texts: Sequence[Saying], dtype: torch.dtype) -> list[Words]:
     """Texts as a pipeline's tokenizers and encoders, one pair or two, make them; words beyond their length are lost."""
+    return heard(readers, texts, dtype)
+
+
+def heard(readers: Sequence[Reader], texts: Sequence[Saying], dtype: torch.dtype) -> list[Words]:
+    """The same with a way back for gradients, to the vectors that are learnt."""
     if len(readers) == 1:
-        ((tokenizer, encoder),) = readers
-        said = encoder(tokens(tokenizer, texts).to(encoder.device))[0]
+        said = readers[0].read(texts)[0]
         return [Words(each=words) for words in said.to(dtype)]
-    heard = [encoder(tokens(t, texts).to(encoder.device), output_hidden_states=True) for t, encoder in readers]
+    both = [reader.read(texts, output_hidden_states=True) for reader in readers]
     # as SDXL was trained (Podell et al. 2023): the layer before the last of both, and the second one's summary
-    each = torch.cat([one.hidden_states[-2] for one in heard], -1).to(dtype)
-    whole = heard[-1].text_embeds.to(dtype)
+    each = torch.cat([one.hidden_states[-2] for one in both], -1).to(dtype)
+    whole = both[-1].text_embeds.to(dtype)
     return [Words(each=words, whole=summary) for words, summary in zip(each, whole, strict=True)]

@@ -1,7 +1,8 @@
-"""Reads the pictures that requests name, and gives a pipeline the networks that look at them."""
+"""Reads the pictures that requests name, and gives a pipeline what it needs to heed them, and words it has not had."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from counterfactory.diffusion.adapters import adapter_file, load_adapter
@@ -12,6 +13,7 @@ from counterfactory.diffusion.encodings import Encodings
 from counterfactory.diffusion.fits import refuse_other_network
 from counterfactory.diffusion.image_encoder import ENCODER, load_image_encoder
 from counterfactory.diffusion.placing import Placing
+from counterfactory.diffusion.tokens import load_tokens
 from counterfactory.errors import BadConfig
 from counterfactory.names import model_folder
 from counterfactory.pixels import Pixels
@@ -40,6 +42,24 @@ def with_image_prompts(parts: Parts, name: str) -> Parts:
     adapter = load_adapter(name, parts.unet)
     encoder = load_image_encoder(str(adapter_file(name, parts.unet).parent / ENCODER), str(parts.unet.device))
     return replace(parts, unet=prompted(parts.unet, adapter), image_encoder=encoder)
+
+
+def with_tokens(parts: Parts, folder: Path) -> Parts:
+    """The parts, whose text encoders also know the learnt tokens of a folder."""
+    learnt = load_tokens(folder)
+    widths = [reader.encoder.get_input_embeddings().embedding_dim for reader in parts.readers]
+    for token, vectors in learnt.items():
+        found = [one.shape[-1] for one in vectors]
+        if found != widths:
+            raise BadConfig(
+                f"tokens: {token} in {folder} was learnt for encoders of {_listed(found)} numbers a word, and this "
+                f"pipeline's are of {_listed(widths)}; give tokens that were learnt with it or with one like it."
+            )
+    return replace(parts, tokens=learnt)
+
+
+def _listed(widths: Sequence[int]) -> str:
+    return " and ".join(map(str, widths))
 
 
 def see(parts: Parts, requests: Sequence[Request], pixels: Pixels) -> Seen:

@@ -4,12 +4,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
+from counterfactory.keys import ASIDE
 from counterfactory.names import ModelName
 from counterfactory.training.schedule import Count, Schedule
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
+
+TEMPLATES = (
+    "a photo of {}",
+    "a picture that shows {}",
+    "{}",
+    "{} and what is around it",
+    "a close view of {}",
+    "{} seen from some way off",
+    "an image with {} in the middle",
+    "a snapshot of {}",
+)
 
 
 class AutoencoderTrainer(BaseModel, frozen=True, extra="forbid"):
@@ -143,5 +155,47 @@ class ImagePromptTrainer(BaseModel, frozen=True, extra="forbid"):
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder from which `load_ip_adapter` takes weights and image encoder; resumes like any training."""
         from counterfactory.diffusion.image_prompt import fit
+
+        return fit(self, worker, folder, datasets)
+
+
+class InversionTrainer(BaseModel, frozen=True, extra="forbid"):
+    """A word of its own for each class of `datasets["train"]`, in the language of a text-to-image model that stays."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[str] = "tokens"
+
+    base: ModelName
+    schedule: Schedule = Field(  # as published for Stable Diffusion: 1,000 steps of four pictures
+        default=Schedule(
+            images=4000, batch_size=4, learning_rate=5e-4, weight_decay=1e-2, second_beta=0.999, rise=1, smoothing=0.98
+        ),
+        description="of each class, whichever classes share its batches",
+    )
+    scale_rate: bool = True  # the learning rate is for a batch of one picture, and grows with it
+    vectors: Count = 1  # of a word
+    start: str | None = None  # a word that they begin as; the class's own name if unsaid
+    size: Count | None = None  # of the pictures; as the model learnt if unsaid
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of pictures that are mirrored
+    templates: tuple[str, ...] = TEMPLATES  # in which the word is said
+    classes_at_once: Annotated[Count, ASIDE] = 4
+
+    @field_validator("templates")
+    @classmethod
+    def _say_the_word(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        if not templates or not all("{}" in template for template in templates):
+            raise ValueError("templates: each has {} where the word stands, and there is one at least.")
+        return templates
+
+    @field_validator("start")
+    @classmethod
+    def _is_a_word(cls, start: str | None) -> str | None:
+        if start is not None and not start.strip():
+            raise ValueError("start: give a word, or leave it out for the class's own name.")
+        return start
+
+    def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+        """Leaves a file for each class that `load_textual_inversion` reads, and `tokens.json`; see `tokens`."""
+        from counterfactory.diffusion.inversion import fit
 
         return fit(self, worker, folder, datasets)

@@ -8,33 +8,20 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, Field
 
 from counterfactory.asking.chat import NoAnswer
 from counterfactory.asking.conversation import Conversation, Question, until_valid
-from counterfactory.asking.endpoint import Endpoint
 from counterfactory.keys import seed_for
 from counterfactory.language import published_forms as forms
 from counterfactory.language.kinds import KINDS, Kind
-from counterfactory.language.local import LocalWriter
 from counterfactory.language.prompts import Prompts, fill
+from counterfactory.language.writers import Writer, open_writer
 from counterfactory.types import Edit, Failed, Passage, Rewriting
 from counterfactory.worker import Worker
 
 Rewritings = tuple[Rewriting, ...]
-Hold = Callable[[Sequence[Conversation[Rewritings]]], list[Rewritings | Failed]]
 DRAWS = 20  # times that a choice of edits may come out as one that is there already, for each that is wanted
-
-
-def _kind(said: Any) -> str:
-    """A writer without a kind is an endpoint, so that `--set writer.model=...` is enough."""
-    return str(said.get("kind", "endpoint") if isinstance(said, dict) else getattr(said, "kind", said))
-
-
-Writer = Annotated[
-    Annotated[Endpoint, Tag("endpoint")] | Annotated[LocalWriter, Tag("local")],
-    Discriminator(_kind),
-]
 
 
 class Published(BaseModel, frozen=True, extra="forbid"):
@@ -57,7 +44,7 @@ class Published(BaseModel, frozen=True, extra="forbid"):
         return self.writer.at_once
 
     def load(self, worker: Worker) -> Callable[[Sequence[Passage]], list[Rewritings | Failed]]:
-        hold = _open(self.writer, worker)
+        hold = open_writer(self.writer, worker)
         held = self._separately if self.calls == "separate" else self._together
         return lambda passages: hold([held(passage) for passage in passages])
 
@@ -121,17 +108,3 @@ def choices(edits: Sequence[Sequence[Edit]], width: int, wanted: int, seed: int)
         if len(chosen) == wanted:
             break
     return list(chosen)
-
-
-def _open(writer: Endpoint | LocalWriter, worker: Worker) -> Hold:
-    """What holds conversations with a writer, wherever it is."""
-    from counterfactory.asking.asker import Asker
-    from counterfactory.asking.holding import hold_abreast, hold_apart
-
-    if isinstance(writer, Endpoint):
-        ask, at_once = Asker(writer, worker.workspace), writer.concurrency
-        return lambda held: hold_apart(held, ask, at_once)
-    from counterfactory.language.local_model import LocalModel
-
-    model = LocalModel(writer, worker)
-    return lambda held: hold_abreast(held, model)

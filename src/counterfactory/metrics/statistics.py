@@ -23,6 +23,20 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(mean=mean, low=mean - half, high=mean + half, n=n)
 
 
+def paired_chance(values: Sequence[float], others: Sequence[float]) -> float | None:
+    """The chance of so large a mean difference of pairs if there were none: Student's paired t test, two-sided."""
+    from scipy.stats import t
+
+    gain = [value - other for value, other in zip(values, others, strict=True)]
+    n, mean = len(gain), math.fsum(gain) / len(gain)
+    if n < 2:
+        return None
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in gain) / (n - 1))
+    if deviation == 0:
+        return None  # equal for each pair: no width claims too much
+    return float(2 * t.sf(abs(mean) / (deviation / math.sqrt(n)), n - 1))
+
+
 def within(interval: Interval, lowest: float, highest: float) -> Interval:
     """The same interval where its bounds cannot lie outside of what is possible."""
     if interval.low is None or interval.high is None:

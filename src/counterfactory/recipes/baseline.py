@@ -11,7 +11,7 @@ from counterfactory.recipes.job import distinct
 from counterfactory.recipes.pictures import shots_gallery
 from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.reports import several_methods
-from counterfactory.recipes.trials import Trial, answers, few_shot, measuring_splits
+from counterfactory.recipes.trials import Arm, Seeds, Shots, Trial, few_shot, tried
 from counterfactory.run import Run
 from counterfactory.types import Collection, Report
 
@@ -24,8 +24,8 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
     version: ClassVar[int] = 1
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper")
 
-    shots: Annotated[int, Field(ge=1)] | None = Field(default=4, description="training images a class; null for all")
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(distinct)] = Field(
+    shots: Shots = Field(default=4, description="training images a class; null for all")
+    seeds: Seeds = Field(
         default=(0, 1, 2, 3, 4), description="repetitions: each chooses its own images and trains its own networks"
     )
     augmentations: Annotated[tuple[Augmentation, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
@@ -51,28 +51,24 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
     def run(self, run: Run, data: Collection) -> Report:
         """Choose images, train under each augmentation, then open the test splits once."""
         data = measurable(data)
-        tests, order = measuring_splits(data), list(product(self.augmentations, self.seeds))
-        choices = {seed: few_shot(data, self.shots, seed) for seed in self.seeds}
-        trainers = [self.classifier.with_(augment=augmentation, seed=seed) for augmentation, seed in order]
-        trained = [
-            run.fit(trainer, f"train {i}/{len(order)}: {trainer.augment}, seed {trainer.seed}", **choices[trainer.seed])
-            for i, trainer in enumerate(trainers, 1)
-        ]
-        trials = [
-            Trial(
-                method=augmentation,
-                seed=seed,
-                task=data.task,
-                classifier=artifact,
-                answers=answers(run, artifact, tests),
-            )
-            for (augmentation, seed), artifact in zip(order, trained, strict=True)
-        ]
-        first = choices[self.seeds[0]]
+        trials, first = tried(run, self.arms(data), data), few_shot(data, self.shots, self.seeds[0])
         run.publish(first)
         report = several_methods(f"Classic augmentation of {data.name}", trials, data, [self._how(data, trials)])
         shown = shots_gallery(first["train"], f"Training images of seed {self.seeds[0]}")
         return replace(report, galleries=(*report.galleries, shown))
+
+    def arms(self, data: Collection) -> list[Arm]:
+        """One training for each augmentation and seed."""
+        choices = {seed: few_shot(data, self.shots, seed) for seed in self.seeds}
+        return [
+            Arm(
+                method=augmentation,
+                shots=self.shots,
+                trainer=self.classifier.with_(augment=augmentation, seed=seed),
+                data=choices[seed],
+            )
+            for augmentation, seed in product(self.augmentations, self.seeds)
+        ]
 
     def _how(self, data: Collection, trials: list[Trial]) -> str:
         many = f"{self.shots} images a class" if self.shots else "all training images"

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from counterfactory.data.diorama.captions import NOUNS
+from counterfactory.data.diorama.captions import NOUNS, SURFACE_WORDS
+from counterfactory.data.diorama.world import USUAL_SURFACE
 from counterfactory.language.kinds import Kind
 
 BANKS: Mapping[Kind, tuple[str, ...]] = {
@@ -12,3 +13,4 @@ BANKS: Mapping[Kind, tuple[str, ...]] = {
     "surroundings": ("on a road", "on grass", "on sand", "on water", "on a snowfield", "in a room"),
 }
 SYNONYMS: Mapping[str, tuple[str, ...]] = {kind: tuple(dict.fromkeys(words[1:])) for kind, words in NOUNS.items()}
+USUAL: Mapping[str, tuple[str, ...]] = {kind: SURFACE_WORDS[surface][:1] for kind, surface in USUAL_SURFACE.items()}

@@ -16,7 +16,7 @@ from counterfactory.worker import DEVICES, DType, Memory
 class Job(BaseModel, frozen=True, extra="forbid"):
     """What every job has beside its recipe's own settings."""
 
-    job: Literal["augment", "stress", "synthesize", "explain", "train", "evaluate"] = Field(
+    job: Literal["augment", "compare", "stress", "synthesize", "explain", "train", "evaluate"] = Field(
         description="what is to be done"
     )
     recipe: str = Field(description="by which method")

@@ -1,16 +1,33 @@
 """One trial: a classifier trained in one way from one choice of images, and what every test split says of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
 
 from counterfactory.classify.predict import Evaluate
+from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.data.choose import hold_out, shots, unrelated
 from counterfactory.errors import BadData, unknown
+from counterfactory.recipes.job import distinct
 from counterfactory.run import Run
 from counterfactory.types import Artifact, Collection, Dataset, Failed, Task
 
 HELD_OUT = 20  # images a class for validation, where the data have no such split
+Choice = Mapping[str, Dataset]  # the images that one training sees: train, and perhaps validation
+Shots = Annotated[int, Field(ge=1)] | None  # training images a class; none for all
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(distinct)]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Arm:
+    """One training of a comparison: by which method, from how many images, on what."""
+
+    method: str
+    shots: int | None
+    trainer: ClassifierTrainer
+    data: Choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +39,27 @@ class Trial:
     task: Task
     classifier: Artifact
     answers: Mapping[str, Any] = field(repr=False)  # split -> {"probabilities", "targets"}
+    shots: int | None = None  # training images a class; none for all
+
+
+def tried(run: Run, arms: Sequence[Arm], data: Collection) -> list[Trial]:
+    """Trains every arm; then the test splits are opened, once."""
+    trained = [
+        run.fit(arm.trainer, f"train {i}/{len(arms)}: {arm.method}, seed {arm.trainer.seed}", **arm.data)
+        for i, arm in enumerate(arms, 1)
+    ]
+    tests = measuring_splits(data)
+    return [
+        Trial(
+            method=arm.method,
+            seed=arm.trainer.seed,
+            task=data.task,
+            classifier=artifact,
+            answers=answers(run, artifact, tests),
+            shots=arm.shots,
+        )
+        for arm, artifact in zip(arms, trained, strict=True)
+    ]
 
 
 def few_shot(collection: Collection, per_class: int | None, seed: int) -> dict[str, Dataset]:

@@ -13,6 +13,8 @@ from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
 from counterfactory.training.loading import kind_of, loading
 
+AT_ONCE = 128  # texts: a thousand classes would fill the memory
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clip:
@@ -37,7 +39,11 @@ class Clip:
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> Tensor:
-        """Directions (B, D) of texts; what is longer than the checkpoint takes is cut off."""
+        """Directions (B, D) of texts, however many; what is longer than the checkpoint takes is cut off."""
+        parts = [texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE)]
+        return torch.cat([self._texts(part) for part in parts])
+
+    def _texts(self, texts: Sequence[str]) -> Tensor:
         longest = self.model.config.text_config.max_position_embeddings
         # Always of one length: the numbers must not depend on the other texts of the batch.
         said = self.tokenizer(

@@ -39,6 +39,7 @@ class Lesson:
     length: int  # rows of the data
     loss: Callable[[nn.Module, Rows, torch.Generator], Tensor]
     show: Callable[[nn.Module, Progress], Mapping[str, Any]] = lambda _average, _progress: {}  # at each checkpoint
+    longest: float = 1.0  # gradients are shortened to this length, all parameters taken together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,7 @@ def _step(lesson: Lesson, schedule: Schedule, site: Site, state: State, images: 
     with torch.autocast(kind, torch.bfloat16, enabled=site.dtype == "bfloat16"):
         loss = lesson.loss(state.module, rows, generator)
     loss.backward()  # type: ignore[no-untyped-call]  # missing in torch's own types
-    torch.nn.utils.clip_grad_norm_(state.module.parameters(), 1.0)
+    torch.nn.utils.clip_grad_norm_(state.module.parameters(), lesson.longest)
     state.optimizer.step()
     state.optimizer.zero_grad()
     return loss.detach()

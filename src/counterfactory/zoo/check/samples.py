@@ -8,6 +8,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from counterfactory.keys import seed_for
+from counterfactory.metrics.distances import frechet_distance
 from counterfactory.names import ModelName
 from counterfactory.types import Failed, Gallery, Picture, Request, Sample, Table
 from counterfactory.worker import Worker
@@ -75,18 +76,6 @@ def measure(subject: Subject) -> Section | str:
         tables=(_table(sights),),
         galleries=(_gallery(drawn, sights["drawn"]),),
     )  # fmt: skip
-
-
-def frechet_distance(a_ND: np.ndarray, b_ND: np.ndarray) -> float:
-    """Between two sets of features, each taken for a Gaussian (Heusel et al. 2017, eq. 6)."""
-    if min(len(a_ND), len(b_ND)) < 2:
-        return float(np.square(a_ND.mean(0) - b_ND.mean(0)).sum())
-    one, other = np.cov(a_ND, rowvar=False), np.cov(b_ND, rowvar=False)
-    roots = np.sqrt(
-        np.linalg.eigvals(one @ other).astype(complex)
-    ).real  # of a product whose eigenvalues are not negative
-    apart = np.square(a_ND.mean(0) - b_ND.mean(0)).sum()
-    return float(max(0.0, apart + np.trace(one) + np.trace(other) - 2 * roots.sum()))
 
 
 def _table(sights: Mapping[str, Sequence[Sight]]) -> Table:

@@ -1,0 +1,59 @@
+"""How drawings compare with real images that nobody trained on: as true to them, as varied, and true to their words."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from counterfactory.metrics.distances import kernel_distance
+from counterfactory.metrics.fidelity import NEIGHBOURS, fidelity
+from counterfactory.metrics.statistics import mean_interval
+from counterfactory.recipes.augmentation import Drawn, class_of
+from counterfactory.recipes.class_words import PLAIN
+from counterfactory.recipes.counterfactuals import in_words
+from counterfactory.run import Run
+from counterfactory.score.clip import ClipEmbed, ClipScore
+from counterfactory.types import Address, Dataset, Failed, Table
+
+SHARES = ("precision", "recall", "density", "coverage")
+
+
+def fidelity_tables(run: Run, eyes: str | None, found: Drawn) -> list[Table]:
+    """Of the drawings that count, seed by seed; nothing without a CLIP to see them, or of too few."""
+    if eyes is None:
+        return []
+    measured = [said for seed in found.choices if (said := _measured(run, eyes, found, seed))]
+    if not measured:
+        return []
+    names = list(measured[0])
+    row = tuple(mean_interval([said[name] for said in measured]) for name in names)
+    note = (
+        f"Against validation images as {eyes} sees them, {NEIGHBOURS} neighbours, means over {len(measured)} seeds. "
+        "Precision and density: drawings among real images; recall and coverage: real images among drawings. "
+        "CLIP score: with a plain sentence of the class."
+    )
+    return [Table(title="Fidelity and diversity of what was drawn", columns=tuple(names), rows=(row,), note=note)]
+
+
+def _measured(run: Run, eyes: str, found: Drawn, seed: int) -> Mapping[str, float] | None:
+    kept = [one for one in found.candidates[seed] if one.counts]
+    real: Dataset | None = found.choices[seed].get("validation")
+    if real is None or min(len(kept), len(real)) <= NEIGHBOURS:
+        return None
+    theirs = _features(run, eyes, [sample.image for sample in real.samples])
+    ours = _features(run, eyes, [one.sample.image for one in kept])
+    names = found.choices[seed]["train"].classes
+    pairs = [(one.sample.image, PLAIN.replace("{}", in_words(names[class_of(one.sample)]))) for one in kept]
+    scores = [said for said in run.map(ClipScore(model=eyes), pairs) if not isinstance(said, Failed)]
+    shares = fidelity(theirs, ours)
+    return {
+        **{name: shares[name] for name in SHARES},
+        "kernel distance": kernel_distance(theirs, ours),
+        "CLIP score": fmean(scores),
+    }
+
+
+def _features(run: Run, eyes: str, addresses: Sequence[Address]) -> Any:
+    said = run.map(ClipEmbed(model=eyes), addresses)
+    return np.stack([one for one in said if not isinstance(one, Failed)])

@@ -1,0 +1,79 @@
+"""Text alone: new images of each class from prompts, without a look at the few that there are.
+
+What a text-to-image model knows of the names decides; every method that looks at the images must beat it.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field
+
+from counterfactory.classify.train import ClassifierTrainer
+from counterfactory.diffusion.engine import Diffuse
+from counterfactory.keys import seed_for
+from counterfactory.language.class_prompts.lexicon import LexiconPrompts
+from counterfactory.language.class_prompts.writers import PromptWriter
+from counterfactory.recipes.augment_report import augmented
+from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, class_of, painted
+from counterfactory.recipes.class_words import DIORAMA, prompts_of
+from counterfactory.recipes.sieve import Sieve
+from counterfactory.recipes.trials import Choice, Seeds, Shots
+from counterfactory.run import Run
+from counterfactory.types import ClassWish, Collection, Report, Request
+
+
+class TextOnly(BaseModel, frozen=True, extra="forbid"):
+    """Draws new images of every class from prompts alone."""
+
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = "text-only"
+    presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper")
+
+    shots: Shots = Field(default=4, description="training images a class; null for all")
+    seeds: Seeds = Field(default=(0, 1, 2), description="repetitions, each from its own images")
+    prompts: PromptWriter = Field(default=DIORAMA, description="who thinks of prompts")
+    about: str = Field(default="", description="what the images are, in words, for who thinks of prompts")
+    engine: Diffuse = Field(default=Diffuse(steps=15), description="who draws")
+    per_image: Annotated[int, Field(ge=1)] = Field(default=10, description="drawings for each training image")
+    guidance: float = Field(default=4.0, description="how much more than nothing the words count")
+    sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")
+    eyes: Eyes = Field(default=EYES, description="a CLIP to measure what was drawn; null for none")
+    classifier: ClassifierTrainer = Field(default=ClassifierTrainer(), description="how each network is trained")
+
+    @classmethod
+    def tiny(cls) -> "TextOnly":
+        """To see it work: two drawings for each image, few steps, short trainings."""
+        return cls(seeds=(0, 1), per_image=2, engine=Diffuse(steps=8), classifier=ClassifierTrainer(steps=80))
+
+    @classmethod
+    def default(cls) -> "TextOnly":
+        """Drawn by the zoo with the lexicon's prompts; `engine` and `prompts` take models of photographs."""
+        return cls()
+
+    @classmethod
+    def paper(cls) -> "TextOnly":
+        """Stable Diffusion as it comes: plain prompts, 50 steps, guidance 7.5."""
+        plain = LexiconPrompts(kinds=())
+        return cls(prompts=plain, engine=Diffuse(pipeline="CompVis/stable-diffusion-v1-4", steps=50), guidance=7.5)
+
+    def run(self, run: Run, data: Collection) -> Report:
+        """Draw for each seed, train with and without, measure on every test split."""
+        return augmented(run, data, self, "Text alone")
+
+    def draw(self, run: Run, choice: Choice, seed: int) -> Sequence[Candidate]:
+        """The method: as many prompts of a class as it has images, times so many."""
+        train = choice["train"]
+        labels = [class_of(sample) for sample in train.samples for _ in range(self.per_image)]
+        most = max(map(labels.count, set(labels)))
+        words = prompts_of(run, self.prompts, train, ClassWish(name="", number=most, about=self.about, seed=seed))
+        turns = [labels[:place].count(label) for place, label in enumerate(labels)]
+        requests = [
+            Request(
+                prompt=words[label][turn % len(words[label])],
+                seed=seed_for(self.name, seed, train.classes[label], turn),
+                label=label,
+                guidance=self.guidance,
+            )
+            for label, turn in zip(labels, turns, strict=True)
+        ]
+        return self.sieve.sifted(run, painted(run, self.engine, [(request, None) for request in requests]), choice)
