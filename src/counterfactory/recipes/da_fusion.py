@@ -25,6 +25,12 @@ from counterfactory.types import Collection, Report, Request, Sample
 ZOO = "zoo:diorama"
 SD = "CompVis/stable-diffusion-v1-4"
 QUICK = Schedule(images=640, batch_size=8, learning_rate=5e-3, weight_decay=0, rise=1, smoothing=0.9)
+TEMPLATES = (
+    "a photo of a {}",
+    "a picture of a {}",
+    "an image of a {}",
+    "a view of a {}",
+)  # as the zoo's captions begin
 Strength = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -39,7 +45,8 @@ class DaFusion(BaseModel, frozen=True, extra="forbid"):
     seeds: Seeds = Field(default=(0, 1, 2), description="repetitions, each from its own images")
     engine: Diffuse = Field(default=Diffuse(steps=15), description="who draws; its `tokens` are learnt here")
     inversion: InversionTrainer = Field(
-        default=InversionTrainer(base=ZOO, schedule=QUICK), description="how words are learnt; `base` is the engine's"
+        default=InversionTrainer(base=ZOO, schedule=QUICK, templates=TEMPLATES),
+        description="how words are learnt; `base` is the engine's",
     )
     names: bool = Field(default=True, description="words begin as the class's name; else as `the` (leakage guard)")
     prompt: str = Field(default="a photo of a {}", description="{} is the word")
@@ -56,7 +63,8 @@ class DaFusion(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def tiny(cls) -> "DaFusion":
         """To see it work: two drawings of each image, few steps, words that hardly moved."""
-        moved = InversionTrainer(base=ZOO, schedule=QUICK.model_copy(update={"images": 64}))
+        short = QUICK.model_copy(update={"images": 64})
+        moved = InversionTrainer(base=ZOO, schedule=short, templates=TEMPLATES)
         few = {"seeds": (0, 1), "per_image": 2, "engine": Diffuse(steps=8), "inversion": moved}
         return cls().model_copy(update={**few, "classifier": ClassifierTrainer(steps=80)})
 

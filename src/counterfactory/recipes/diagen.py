@@ -20,7 +20,7 @@ from counterfactory.recipes.augment_report import augmented
 from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, class_of, painted
 from counterfactory.recipes.class_words import DIORAMA, PLAIN, Words, prompts_of
 from counterfactory.recipes.counterfactuals import in_words
-from counterfactory.recipes.da_fusion import QUICK, SD, ZOO
+from counterfactory.recipes.da_fusion import QUICK, SD, TEMPLATES, ZOO
 from counterfactory.recipes.sieve import Sieve
 from counterfactory.recipes.trials import Choice, Seeds, Shots
 from counterfactory.run import Run
@@ -40,7 +40,8 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
     seeds: Seeds = Field(default=(0, 1, 2), description="repetitions, each from its own images")
     engine: Diffuse = Field(default=Diffuse(steps=15), description="who draws; its `tokens` are learnt here")
     inversion: InversionTrainer = Field(
-        default=InversionTrainer(base=ZOO, schedule=QUICK), description="how words are learnt; `base` is the engine's"
+        default=InversionTrainer(base=ZOO, schedule=QUICK, templates=TEMPLATES),
+        description="how words are learnt; `base` is the engine's",
     )
     noise: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         default=DEVIATIONS, description="deviations of a word's vectors, in turns; none for words as they were learnt"
@@ -61,7 +62,8 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def tiny(cls) -> "Diagen":
         """To see it work: two drawings of each image, few steps, words that hardly moved."""
-        moved = InversionTrainer(base=ZOO, schedule=QUICK.model_copy(update={"images": 64}))
+        brief = QUICK.model_copy(update={"images": 64})
+        moved = InversionTrainer(base=ZOO, schedule=brief, templates=TEMPLATES)
         few = {"seeds": (0, 1), "per_image": 2, "engine": Diffuse(steps=8), "inversion": moved}
         short = {"sieve": Sieve(weigh_by=ClassifierTrainer(steps=80)), "classifier": ClassifierTrainer(steps=80)}
         return cls().model_copy(update={**few, **short})
