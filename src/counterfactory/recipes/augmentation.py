@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
+
+from pydantic import Field
 
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.diffusion.engine import Diffuse
@@ -15,7 +17,10 @@ from counterfactory.types import Collection, Dataset, Request, Sample, succeeded
 
 ALONE = "real images alone"
 EYES = "zoo:diorama/clip"
-Eyes = ModelName | None
+Eyes = Annotated[ModelName | None, Field(description="a CLIP to measure what was drawn; null for none")]
+PerImage = Annotated[int, Field(ge=1, description="drawings of each training image")]
+Guidance = Annotated[float, Field(description="how much more than nothing the words count")]
+About = Annotated[str, Field(description="what the images are, in words, for who thinks of prompts")]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from counterfactory.recipes.job import distinct
 from counterfactory.recipes.pictures import shots_gallery
 from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.reports import several_methods
-from counterfactory.recipes.trials import Arm, Seeds, Shots, Trial, few_shot, tried
+from counterfactory.recipes.trials import Arm, Seeds, Shots, Trained, Trial, few_shot, tried
 from counterfactory.run import Run
 from counterfactory.types import Collection, Report
 
@@ -24,14 +24,12 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
     version: ClassVar[int] = 1
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper")
 
-    shots: Shots = Field(default=4, description="training images a class; null for all")
-    seeds: Seeds = Field(
-        default=(0, 1, 2, 3, 4), description="repetitions: each chooses its own images and trains its own networks"
-    )
+    shots: Shots = 4
+    seeds: Seeds = (0, 1, 2, 3, 4)
     augmentations: Annotated[tuple[Augmentation, ...], Field(min_length=1), AfterValidator(distinct)] = Field(
         default=ALL, description="what is compared; gains are told over the first"
     )
-    classifier: ClassifierTrainer = Field(default=ClassifierTrainer(), description="how each network is trained")
+    classifier: Trained = ClassifierTrainer()
 
     @classmethod
     def tiny(cls) -> "Baseline":

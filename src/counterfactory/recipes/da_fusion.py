@@ -15,9 +15,9 @@ from counterfactory.diffusion.tokens import class_tokens
 from counterfactory.diffusion.trainers import InversionTrainer
 from counterfactory.keys import seed_for
 from counterfactory.recipes.augment_report import augmented
-from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, class_of, painted
+from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, Guidance, PerImage, class_of, painted
 from counterfactory.recipes.sieve import Sieve
-from counterfactory.recipes.trials import Choice, Seeds, Shots
+from counterfactory.recipes.trials import Choice, Seeds, Shots, Trained
 from counterfactory.run import Run
 from counterfactory.training.schedule import Schedule
 from counterfactory.types import Collection, Report, Request, Sample
@@ -41,8 +41,8 @@ class DaFusion(BaseModel, frozen=True, extra="forbid"):
     name: ClassVar[str] = "da-fusion"
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper")
 
-    shots: Shots = Field(default=4, description="training images a class; null for all")
-    seeds: Seeds = Field(default=(0, 1, 2), description="repetitions, each from its own images")
+    shots: Shots = 4
+    seeds: Seeds = (0, 1, 2)
     engine: Diffuse = Field(default=Diffuse(steps=15), description="who draws; its `tokens` are learnt here")
     inversion: InversionTrainer = Field(
         default=InversionTrainer(base=ZOO, schedule=QUICK, templates=TEMPLATES),
@@ -54,11 +54,11 @@ class DaFusion(BaseModel, frozen=True, extra="forbid"):
         default=(1.0, 0.75, 0.5, 0.25), description="how much is drawn anew; each equally often"
     )
     masked: bool = Field(default=False, description="where images have masks, only the thing is drawn anew")
-    per_image: Annotated[int, Field(ge=1)] = Field(default=10, description="drawings of each training image")
-    guidance: float = Field(default=4.0, description="how much more than nothing the word counts")
+    per_image: PerImage = 10
+    guidance: Guidance = 4.0
     sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")
-    eyes: Eyes = Field(default=EYES, description="a CLIP to measure what was drawn; null for none")
-    classifier: ClassifierTrainer = Field(default=ClassifierTrainer(), description="how each network is trained")
+    eyes: Eyes = EYES
+    classifier: Trained = ClassifierTrainer()
 
     @classmethod
     def tiny(cls) -> "DaFusion":

@@ -18,11 +18,11 @@ from counterfactory.language.class_prompts.writers import PromptWriter
 from counterfactory.metrics.guidance_scale import Rule, guidance_scale
 from counterfactory.names import ModelName
 from counterfactory.recipes.augment_report import augmented
-from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, class_of, painted
+from counterfactory.recipes.augmentation import EYES, About, Candidate, Eyes, Guidance, PerImage, class_of, painted
 from counterfactory.recipes.class_words import DIORAMA, Words, prompts_of
 from counterfactory.recipes.counterfactuals import in_words
 from counterfactory.recipes.sieve import Sieve
-from counterfactory.recipes.trials import Choice, Seeds, Shots
+from counterfactory.recipes.trials import Choice, Seeds, Shots, Trained
 from counterfactory.run import Run
 from counterfactory.score.clip import ClipZeroShot
 from counterfactory.types import ClassWish, Collection, Dataset, Failed, Report, Request, Sample
@@ -37,10 +37,10 @@ class Dalda(BaseModel, frozen=True, extra="forbid"):
     name: ClassVar[str] = "dalda"
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper", "paper-code")
 
-    shots: Shots = Field(default=4, description="training images a class; null for all")
-    seeds: Seeds = Field(default=(0, 1, 2), description="repetitions, each from its own images")
+    shots: Shots = 4
+    seeds: Seeds = (0, 1, 2)
     prompts: PromptWriter = Field(default=DIORAMA, description="who thinks of prompts")
-    about: str = Field(default="", description="what the images are, in words, for who thinks of prompts")
+    about: About = ""
     number: Annotated[int, Field(ge=1)] = Field(default=10, description="prompts of each class")
     quality: str = Field(default="", description="words before every prompt")
     negative_prompt: str = Field(default="", description="what drawings are led away from")
@@ -51,11 +51,11 @@ class Dalda(BaseModel, frozen=True, extra="forbid"):
     scale: Rule | Annotated[float, Field(ge=0, le=1)] = Field(
         default="truncated", description="of the image prompt: truncated, clipped (as published), uniform, or a number"
     )
-    per_image: Annotated[int, Field(ge=1)] = Field(default=10, description="drawings of each training image")
-    guidance: float = Field(default=4.0, description="how much more than nothing the words count")
+    per_image: PerImage = 10
+    guidance: Guidance = 4.0
     sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")
-    eyes: Eyes = Field(default=EYES, description="a CLIP to measure what was drawn; null for none")
-    classifier: ClassifierTrainer = Field(default=ClassifierTrainer(), description="how each network is trained")
+    eyes: Eyes = EYES
+    classifier: Trained = ClassifierTrainer()
 
     @classmethod
     def tiny(cls) -> "Dalda":

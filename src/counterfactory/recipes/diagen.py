@@ -17,12 +17,12 @@ from counterfactory.keys import seed_for
 from counterfactory.language.class_prompts.names import named
 from counterfactory.language.class_prompts.writers import PromptWriter
 from counterfactory.recipes.augment_report import augmented
-from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, class_of, painted
+from counterfactory.recipes.augmentation import EYES, About, Candidate, Eyes, Guidance, PerImage, class_of, painted
 from counterfactory.recipes.class_words import DIORAMA, PLAIN, Words, prompts_of
 from counterfactory.recipes.counterfactuals import in_words
 from counterfactory.recipes.da_fusion import QUICK, SD, TEMPLATES, ZOO
 from counterfactory.recipes.sieve import Sieve
-from counterfactory.recipes.trials import Choice, Seeds, Shots
+from counterfactory.recipes.trials import Choice, Seeds, Shots, Trained
 from counterfactory.run import Run
 from counterfactory.types import ClassWish, Collection, Dataset, Report, Request, Sample, TokenNoise
 
@@ -36,8 +36,8 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
     name: ClassVar[str] = "diagen"
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper")
 
-    shots: Shots = Field(default=4, description="training images a class; null for all")
-    seeds: Seeds = Field(default=(0, 1, 2), description="repetitions, each from its own images")
+    shots: Shots = 4
+    seeds: Seeds = (0, 1, 2)
     engine: Diffuse = Field(default=Diffuse(steps=15), description="who draws; its `tokens` are learnt here")
     inversion: InversionTrainer = Field(
         default=InversionTrainer(base=ZOO, schedule=QUICK, templates=TEMPLATES),
@@ -48,16 +48,14 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
     )
     fresh_noise: bool = Field(default=True, description="drawn for each picture; else once for each deviation")
     prompts: PromptWriter | None = Field(default=DIORAMA, description="who thinks of scenes; null for plain sentences")
-    about: str = Field(default="", description="what the images are, in words, for who thinks of scenes")
+    about: About = ""
     number: Annotated[int, Field(ge=1)] = Field(default=10, description="prompts of each class")
     strength: Annotated[float, Field(gt=0, le=1)] = Field(default=0.7, description="how much is drawn anew")
-    per_image: Annotated[int, Field(ge=1)] = Field(default=10, description="drawings of each training image")
-    guidance: float = Field(default=4.0, description="how much more than nothing the words count")
+    per_image: PerImage = 10
+    guidance: Guidance = 4.0
     sieve: Sieve = Field(default=Sieve(weigh_by=ClassifierTrainer()), description="the filter; empty for none")
-    eyes: Eyes = Field(default=EYES, description="a CLIP to measure what was drawn; null for none")
-    classifier: ClassifierTrainer = Field(
-        default=ClassifierTrainer(synthetic_probability=0.7), description="how each network is trained"
-    )
+    eyes: Eyes = EYES
+    classifier: Trained = ClassifierTrainer(synthetic_probability=0.7)
 
     @classmethod
     def tiny(cls) -> "Diagen":

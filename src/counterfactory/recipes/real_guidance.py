@@ -12,10 +12,10 @@ from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.diffusion.engine import Diffuse
 from counterfactory.keys import seed_for
 from counterfactory.recipes.augment_report import augmented
-from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, class_of, painted
+from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, Guidance, PerImage, class_of, painted
 from counterfactory.recipes.class_words import Wording
 from counterfactory.recipes.sieve import Sieve
-from counterfactory.recipes.trials import Choice, Seeds, Shots
+from counterfactory.recipes.trials import Choice, Seeds, Shots, Trained
 from counterfactory.run import Run
 from counterfactory.types import Collection, Report, Request, Sample
 
@@ -27,16 +27,16 @@ class RealGuidance(BaseModel, frozen=True, extra="forbid"):
     name: ClassVar[str] = "real-guidance"
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper")
 
-    shots: Shots = Field(default=4, description="training images a class; null for all")
-    seeds: Seeds = Field(default=(0, 1, 2), description="repetitions, each from its own images")
+    shots: Shots = 4
+    seeds: Seeds = (0, 1, 2)
     engine: Diffuse = Field(default=Diffuse(), description="who draws")
     wording: Wording = Field(default=Wording(), description="what is said of a class")
-    per_image: Annotated[int, Field(ge=1)] = Field(default=10, description="drawings of each training image")
+    per_image: PerImage = 10
     strength: Annotated[float, Field(gt=0, le=1)] = Field(default=0.5, description="how much is drawn anew")
-    guidance: float = Field(default=7.5, description="how much more than nothing the words count")
+    guidance: Guidance = 7.5
     sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")
-    eyes: Eyes = Field(default=EYES, description="a CLIP to measure what was drawn; null for none")
-    classifier: ClassifierTrainer = Field(default=ClassifierTrainer(), description="how each network is trained")
+    eyes: Eyes = EYES
+    classifier: Trained = ClassifierTrainer()
 
     @classmethod
     def tiny(cls) -> "RealGuidance":

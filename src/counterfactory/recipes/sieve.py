@@ -1,6 +1,6 @@
 """Which drawings a classifier is trained on, and how often each comes: DIAGen's weights, and checks by CLIP."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -38,22 +38,13 @@ class Sieve(BaseModel, frozen=True, extra="forbid"):
     def sifted(self, run: Run, candidates: Sequence[Candidate], choice: Choice) -> list[Candidate]:
         """The same candidates with scores, weights, and the reasons why some do not count."""
         found = list(candidates)
-        if not found:
-            return found
-        for judge in self._judges(run, choice):
-            found = judge(found)
+        if found and self.weigh_by is not None:
+            found = self._weighed(run, self.weigh_by, found, choice)
+        if found and self.clip and self.least_likelihood is not None:
+            found = _likely(run, self.clip, self.least_likelihood, found, choice)
+        if found and self.clip and self.most_likeness is not None:
+            found = _new(run, self.clip, self.most_likeness, found, choice)
         return found
-
-    def _judges(self, run: Run, choice: Choice) -> Iterator[Callable[[list[Candidate]], list[Candidate]]]:
-        if self.weigh_by is not None:
-            trainer = self.weigh_by
-            yield lambda found: self._weighed(run, trainer, found, choice)
-        if self.clip and self.least_likelihood is not None:
-            clip, least = self.clip, self.least_likelihood
-            yield lambda found: _likely(run, clip, least, found, choice)
-        if self.clip and self.most_likeness is not None:
-            near, most = self.clip, self.most_likeness
-            yield lambda found: _new(run, near, most, found, choice)
 
     def _weighed(self, run: Run, trainer: ClassifierTrainer, found: list[Candidate], choice: Choice) -> list[Candidate]:
         """Each weight is 1 from a confidence of one half up, else twice the confidence; siblings share by it."""

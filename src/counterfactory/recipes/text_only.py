@@ -3,8 +3,9 @@
 What a text-to-image model knows of the names decides; every method that looks at the images must beat it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -14,10 +15,10 @@ from counterfactory.keys import seed_for
 from counterfactory.language.class_prompts.lexicon import LexiconPrompts
 from counterfactory.language.class_prompts.writers import PromptWriter
 from counterfactory.recipes.augment_report import augmented
-from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, class_of, painted
+from counterfactory.recipes.augmentation import EYES, About, Candidate, Eyes, Guidance, PerImage, class_of, painted
 from counterfactory.recipes.class_words import DIORAMA, prompts_of
 from counterfactory.recipes.sieve import Sieve
-from counterfactory.recipes.trials import Choice, Seeds, Shots
+from counterfactory.recipes.trials import Choice, Seeds, Shots, Trained
 from counterfactory.run import Run
 from counterfactory.types import ClassWish, Collection, Report, Request
 
@@ -29,16 +30,16 @@ class TextOnly(BaseModel, frozen=True, extra="forbid"):
     name: ClassVar[str] = "text-only"
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper")
 
-    shots: Shots = Field(default=4, description="training images a class; null for all")
-    seeds: Seeds = Field(default=(0, 1, 2), description="repetitions, each from its own images")
+    shots: Shots = 4
+    seeds: Seeds = (0, 1, 2)
     prompts: PromptWriter = Field(default=DIORAMA, description="who thinks of prompts")
-    about: str = Field(default="", description="what the images are, in words, for who thinks of prompts")
+    about: About = ""
     engine: Diffuse = Field(default=Diffuse(steps=15), description="who draws")
-    per_image: Annotated[int, Field(ge=1)] = Field(default=10, description="drawings for each training image")
-    guidance: float = Field(default=4.0, description="how much more than nothing the words count")
+    per_image: PerImage = 10
+    guidance: Guidance = 4.0
     sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")
-    eyes: Eyes = Field(default=EYES, description="a CLIP to measure what was drawn; null for none")
-    classifier: ClassifierTrainer = Field(default=ClassifierTrainer(), description="how each network is trained")
+    eyes: Eyes = EYES
+    classifier: Trained = ClassifierTrainer()
 
     @classmethod
     def tiny(cls) -> "TextOnly":
@@ -63,10 +64,9 @@ class TextOnly(BaseModel, frozen=True, extra="forbid"):
     def draw(self, run: Run, choice: Choice, seed: int) -> Sequence[Candidate]:
         """The method: as many prompts of a class as it has images, times so many."""
         train = choice["train"]
-        labels = [class_of(sample) for sample in train.samples for _ in range(self.per_image)]
-        most = max(map(labels.count, set(labels)))
-        words = prompts_of(run, self.prompts, train, ClassWish(name="", number=most, about=self.about, seed=seed))
-        turns = [labels[:place].count(label) for place, label in enumerate(labels)]
+        wanted = {label: self.per_image * images for label, images in Counter(map(class_of, train.samples)).items()}
+        wish = ClassWish(name="", number=max(wanted.values()), about=self.about, seed=seed)
+        words = prompts_of(run, self.prompts, train, wish)
         requests = [
             Request(
                 prompt=words[label][turn % len(words[label])],
@@ -74,6 +74,7 @@ class TextOnly(BaseModel, frozen=True, extra="forbid"):
                 label=label,
                 guidance=self.guidance,
             )
-            for label, turn in zip(labels, turns, strict=True)
+            for label, number in wanted.items()
+            for turn in range(number)
         ]
         return self.sieve.sifted(run, painted(run, self.engine, [(request, None) for request in requests]), choice)

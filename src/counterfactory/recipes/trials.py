@@ -16,8 +16,13 @@ from counterfactory.types import Artifact, Collection, Dataset, Failed, Task
 
 HELD_OUT = 20  # images a class for validation, where the data have no such split
 Choice = Mapping[str, Dataset]  # the images that one training sees: train, and perhaps validation
-Shots = Annotated[int, Field(ge=1)] | None  # training images a class; none for all
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(distinct)]
+Shots = Annotated[Annotated[int, Field(ge=1)] | None, Field(description="training images a class; null for all")]
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    Field(min_length=1, description="repetitions: each chooses its own images and trains its own networks"),
+    AfterValidator(distinct),
+]
+Trained = Annotated[ClassifierTrainer, Field(description="how each network is trained")]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
