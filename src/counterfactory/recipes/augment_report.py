@@ -9,6 +9,7 @@ from counterfactory.recipes.fidelity_report import fidelity_tables
 from counterfactory.recipes.pictures import shots_gallery
 from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.reports import several_methods
+from counterfactory.recipes.stress_report import foreign
 from counterfactory.recipes.trials import tried
 from counterfactory.run import Run
 from counterfactory.types import Collection, Dataset, Gallery, Picture, Report, Table
@@ -25,7 +26,12 @@ def augmented(run: Run, data: Collection, method: Method, title: str) -> Report:
     choice, candidates = found.choices[first], found.candidates[first]
     parts = synthetic(candidates, choice["train"])
     run.publish({**choice, **parts}, {one.sample.image.digest: one.scores for one in candidates if one.scores})
-    report = several_methods(f"{title}: {data.name}", trials, data, words(method, found))
+    report = several_methods(
+        f"{title}: {data.name}",
+        trials,
+        data,
+        [*words(method, found), *foreign(method.engine.pipeline, choice["train"])],
+    )
     return replace(
         report,
         numbers={**report.numbers, **_counts(found)},
