@@ -1,10 +1,11 @@
 """English forms, the places of words, changes that keep a text's shape, and banks that hold what they promise."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 
-from counterfactory.language import bank
+from counterfactory.language import bank, english
 from counterfactory.language.english import article, lemma, plural, stems
 from counterfactory.language.reading import read
 from counterfactory.language.words import Span, changed, occurrences, phrase, sentences, words
@@ -135,3 +136,11 @@ def test_places_are_for_classes_of_nouns_that_exist():
     known = {name for name, _ in bank.classes().values()} | {"aircraft aloft"}
     for value in bank.values():
         assert value.subjects <= known, f"{value.name}: {value.subjects - known}"
+
+
+def test_threads_that_ask_at_one_moment_read_a_file_of_the_bank_once():
+    english._read.cache_clear()
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(lambda _: english.listed("grammar"), range(64)))
+    assert all(one is found[0] for one in found)
+    assert english._read.cache_info().misses == 1

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -11,12 +12,15 @@ import yaml
 
 VOWELS = "aeiou"
 DOUBLED = re.compile(r"([b-df-hj-np-tv-z])\1$")  # a consonant twice, as in running
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where it was built
+
+_reading = Lock()
 
 
-@cache
 def listed(name: str) -> Any:
-    """What a file of the bank holds."""
-    return yaml.safe_load((files("counterfactory.language") / "bank" / f"{name}.yaml").read_text(encoding="utf-8"))
+    """What a file of the bank holds; of many threads that ask at one moment, the first reads it for all."""
+    with _reading:
+        return _read(name)
 
 
 @cache
@@ -77,3 +81,9 @@ def article(word: str) -> str:
 @cache
 def _irregular() -> Mapping[str, str]:
     return MappingProxyType(listed("grammar")["plurals"])
+
+
+@cache
+def _read(name: str) -> Any:
+    text = (files("counterfactory.language") / "bank" / f"{name}.yaml").read_text(encoding="utf-8")
+    return yaml.load(text, LOADER)  # noqa: S506 - a safe one
