@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -135,6 +136,22 @@ def test_a_batch_has_early_and_late_times_and_every_time_comes():
     times = torch.stack(seen)
     assert ((times // 10) == torch.arange(5)).all()
     assert set(times.flatten().tolist()) == set(range(50))
+
+
+def test_errors_of_noise_weigh_as_those_of_the_velocity_up_to_a_bound():
+    class Silent(torch.nn.Module):
+        def forward(self, x_BCHW: torch.Tensor, _: torch.Tensor) -> SimpleNamespace:
+            return SimpleNamespace(sample=torch.zeros_like(x_BCHW).repeat(1, 2, 1, 1))
+
+    links = training_chain(TRAINER, "cpu")
+    x_BCHW, found = torch.zeros(64, 3, 8, 8), {}
+    for most in (1.0, 25.0):
+        found[most], _ = errors(Silent(), links, x_BCHW, torch.Generator().manual_seed(0), most)
+    weights = found[25.0] / found[1.0]
+    power = links.signal.square()
+    assert weights[0] == pytest.approx(1 / power[0].item(), rel=1e-2)
+    assert weights[-1] == 25
+    assert (weights.diff() >= 0).all()
 
 
 def test_pictures_shrink_by_the_mean_of_their_squares():

@@ -82,7 +82,7 @@ class Task:
 
         def loss(network: Any, rows: Rows, generator: torch.Generator) -> Tensor:
             x_BCHW = to_tensor(shrunk(pixels[rows], self.trainer.shrink)).to(device)
-            error_B, bound_B = errors(network, links, x_BCHW, generator)
+            error_B, bound_B = errors(network, links, x_BCHW, generator, self.trainer.weight_of_noise)
             return (error_B + bound_B).mean()
 
         def show(average: Any, progress: Progress) -> dict[str, Any]:
@@ -150,17 +150,21 @@ def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
     return means
 
 
-def errors(network: Any, links: Chain, x_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def errors(
+    network: Any, links: Chain, x_BCHW: Tensor, generator: torch.Generator, most: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Of each picture, both parts of the hybrid loss at a time of its own.
 
-    Every time is as likely as any other, and a batch has some of all of them (Kingma et al. 2021, appendix I.1).
+    Every time is as likely as any other, and a batch has some of all of them (Kingma et al. 2021, appendix I.1). An
+    error of the noise counts as one of the velocity (Salimans & Ho 2022), 1 / alpha-bar times, but never over `most`.
     """
     count, device = len(x_BCHW), x_BCHW.device
     parts = torch.arange(count, device=device) + torch.rand(count, generator=generator, device=device)
     step_B = (parts * (len(links) / count)).long().clamp(max=len(links) - 1)
     noise = torch.randn(x_BCHW.shape, generator=generator, device=device)
     output = network(noised(links, x_BCHW, noise, step_B), links.times[step_B]).sample.float()
-    return hybrid_loss(links, output, x_BCHW, noise, step_B)
+    error_B, bound_B = hybrid_loss(links, output, x_BCHW, noise, step_B)
+    return error_B * links.signal[step_B].square().reciprocal().clamp(max=most), bound_B
 
 
 @torch.no_grad()

@@ -100,6 +100,7 @@ class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
     shrink: Count = 1  # the pictures lie there so much larger, as another training wants them
     times: Count = 1000  # steps from picture to noise
     noising: Literal["linear", "cosine"] = "cosine"  # small pictures lose too much too soon by the linear one
+    weight_of_noise: Annotated[float, Field(ge=1)] = 1.0  # how often errors count, at most, where there is only noise
 
     @model_validator(mode="after")
     def _halves_evenly(self) -> "PixelTrainer":

@@ -14,4 +14,6 @@ from counterfactory.zoo.world import seen_scenes
 def train(order: Order, worker: Worker) -> Mapping[str, Any]:
     """Goes on to the end of the time that is given; the numbers that came of it."""
     data = {"train": seen_scenes("train", order.scenes or 100_000), "validation": seen_scenes("validation", 64)}
-    return trained(order.within(PixelTrainer(shrink=2)), worker, order.folder, data, figures(order, worker))
+    return trained(
+        order.within(PixelTrainer(shrink=2, weight_of_noise=25)), worker, order.folder, data, figures(order, worker)
+    )
