@@ -12,7 +12,6 @@ import yaml
 
 VOWELS = "aeiou"
 DOUBLED = re.compile(r"([b-df-hj-np-tv-z])\1$")  # a consonant twice, as in running
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where it was built
 
 _reading = Lock()
 
@@ -85,5 +84,4 @@ def _irregular() -> Mapping[str, str]:
 
 @cache
 def _read(name: str) -> Any:
-    text = (files("counterfactory.language") / "bank" / f"{name}.yaml").read_text(encoding="utf-8")
-    return yaml.load(text, LOADER)  # noqa: S506 - a safe one
+    return yaml.safe_load((files("counterfactory.language") / "bank" / f"{name}.yaml").read_text(encoding="utf-8"))
