@@ -152,17 +152,50 @@ def test_a_mask_follows_a_picture_into_another_size(folders: dict[str, Path], tm
     assert np.unique(found).tolist() == [3, 7]
 
 
-def test_outside_of_the_mask_the_pixels_are_the_source_s_own(folders: dict[str, Path], tmp_path: Path):
+@pytest.mark.parametrize("keeps_masked", [False, True])
+def test_what_is_not_drawn_anew_has_the_source_s_own_pixels(
+    folders: dict[str, Path], tmp_path: Path, keeps_masked: bool
+):
     source, here = photo(tmp_path / "wide.png", (90, 60)), worker(tmp_path)
     numbers = np.zeros((60, 90), np.uint8)
     numbers[20:40, 30:60] = 2
     mask = saved(numbers, tmp_path / "mask.png")
-    request = Request(prompt="a dog", seed=0, source=source, mask=mask, strength=1.0)
+    request = Request(prompt="a dog", seed=0, source=source, mask=mask, strength=1.0, keeps_masked=keeps_masked)
+    kept, anew = (2, 0) if keeps_masked else (0, 2)
     for step in (plain(folders), plain(folders, "holes")):
         (sample,) = drawn(step, here, request)
         apart = np.abs(pixels(here, sample) - np.asarray(here.pixels.image(source), np.int16)).max(-1)
-        assert apart[numbers == 0].max() == 0
-        assert apart[numbers == 2].mean() > 4
+        assert apart[numbers == kept].max() == 0
+        assert apart[numbers == anew].mean() > 4
+        assert sample.mask == mask
+        assert sample.origin.settings["drawn anew"].startswith("all but" if keeps_masked else "what is")
+
+
+def test_one_source_has_different_holes_in_one_batch(folders: dict[str, Path], tmp_path: Path):
+    source, here = photo(tmp_path / "a.png", (16, 16)), worker(tmp_path)
+    mask = saved(np.repeat(np.uint8([[0] * 8 + [1] * 8]), 16, 0), tmp_path / "mask.png")
+    ask = Request(prompt="a dog", seed=0, source=source, mask=mask, strength=1.0)
+    asked = (ask, replace(ask, keeps_masked=True))
+    step = plain(folders, "holes")
+    together = drawn(step, here, *asked)
+    for sample, request in zip(together, asked, strict=True):
+        (alone,) = drawn(step, here, request)
+        assert np.abs(pixels(here, sample) - pixels(here, alone)).max() <= 1
+
+
+def test_what_a_request_said_is_in_the_lineage(folders: dict[str, Path], tmp_path: Path):
+    source, here = photo(tmp_path / "a.png", (16, 16)), worker(tmp_path)
+    ask = Request(prompt="a dog", seed=0, guidance=3.0)
+    more = replace(ask, source=source, strength=0.5, image_prompt=source, image_prompt_scale=0.7, negative_prompt="fog")
+    first, second = drawn(engine(folders), here, ask, more)
+    assert first.origin.settings == {"guidance": 3.0}
+    assert second.origin.settings == {
+        "guidance": 3.0,
+        "negative prompt": "fog",
+        "strength": 0.5,
+        "image prompt": source.digest,
+        "image prompt scale": 0.7,
+    }
 
 
 def test_a_pipeline_that_fills_holes_needs_no_strength_but_a_mask(folders: dict[str, Path], tmp_path: Path):

@@ -27,6 +27,7 @@ def drawn(way: Callable[[Normal, float], float], likelihood: float, shots: int) 
         (math.nextafter(0.3, 1), 1, 0.31, 0.1, 0.5),
         (0.95, 4, 0.115, 0.1, 0.6),
         (1.0, 16, 0.1, 0.1, 0.8),
+        (0.5, 5000, 0.25, 0.1, 1.0),  # more images than the formula was made for
     ],
 )
 def test_the_scale_is_drawn_around_what_the_formula_says(

@@ -202,9 +202,8 @@ def test_a_folder_of_a_later_version_is_refused(tmp_path):
 
 def test_what_is_published_comes_back_unchanged(tmp_path):
     some = images(tmp_path / "in")
-    origin = Origin(
-        parent="f" * 32, prompt="a cat, in snow", seed=7, model="owner/model@abc", changed={"weather": "snow"}
-    )
+    how = {"changed": {"weather": "snow"}, "settings": {"guidance": 7.5, "strength": "1.0, then 0.5"}}
+    origin = Origin(parent="f" * 32, prompt="a cat, in snow", seed=7, model="owner/model@abc", **how)
     train = (
         Sample(image=some[0], target=2, caption="a cat", attributes={"n": 1, "x": 0.5, "t": True, "none": None}),
         Sample(image=some[1], target=0, origin=origin, mask=some[5]),

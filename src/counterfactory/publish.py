@@ -86,6 +86,7 @@ def row_of(sample: Sample, weight: float, scores: Mapping[str, float], card: Car
         "seed": NO_SEED if origin.seed is None else origin.seed,
         "model": origin.model or "",
         "changed": _text(origin.changed),
+        "settings": _text(origin.settings),
         "scores": _text(scores),
         "attributes": _text(sample.attributes),
     }
@@ -246,6 +247,7 @@ def _readme(splits: Iterable[str]) -> str:
         "Written by Counterfactory. Each split has class folders and a `metadata.jsonl` with one row an image:\n"
         "`label`, `weight` (0 = rejected), `soft_label` or `labels` (in the order of `classes` in `dataset.json`),\n"
         "`source` (digest of the image it was made from), `prompt`, `seed` (-1: none), `model`, and `changed`,\n"
-        "`scores` and `attributes` as JSON text. An image is known by its digest, which is the name of its file (and\n"
-        "`digest`, where it is not that of the bytes). A column is there if it says something of any image.\n"
+        "`settings` (how it was drawn), `scores` and `attributes` as JSON text. An image is known by its digest,\n"
+        "which is the name of its file (and `digest`, where it is not that of the bytes). A column is there if it\n"
+        "says something of any image.\n"
     )

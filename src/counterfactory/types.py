@@ -31,6 +31,7 @@ class Origin:
     seed: int | None = None
     model: str | None = None  # name and revision
     changed: Mapping[str, str] = field(default_factory=dict, hash=False)  # factor -> new value
+    settings: Mapping[str, Plain] = field(default_factory=dict, hash=False)  # strength, guidance, noise and their like
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class Request:
     guidance: float = 7.5
     size: tuple[int, int] | None = None  # width, height
     noise: TokenNoise | None = None  # of the learnt tokens in the prompt
+    keeps_masked: bool = False  # what the mask marks stays, and all else is drawn anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

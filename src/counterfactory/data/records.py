@@ -18,7 +18,7 @@ from counterfactory.types import Address, Origin, Plain, Problem, Sample, Target
 Row = Mapping[str, Any]
 
 VECTORS = ("soft_label", "labels")
-ORIGIN = ("source", "prompt", "seed", "model", "changed")
+ORIGIN = ("source", "prompt", "seed", "model", "changed", "settings")
 DIGESTS = ("digest", "mask_digest")
 MASK = ("mask", "mask_file_name")
 EXACT = 1e-6  # a sum this near to 1 is one; shares rounded to a few digits are brought there
@@ -213,6 +213,7 @@ def _origin(row: Row) -> Origin | None:
         seed=None if seed in (None, "") or int(seed) < 0 else int(seed),
         model=row.get("model") or None,
         changed={name: value for name, value in (structure(row.get("changed")) or {}).items() if value is not None},
+        settings={name: value for name, value in (structure(row.get("settings")) or {}).items() if value is not None},
     )
     return None if said == Origin() else said
 

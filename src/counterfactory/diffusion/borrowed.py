@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from counterfactory.diffusion.controls import hole
@@ -89,8 +90,9 @@ class BorrowedPainter:
         if _way(requests[0]) == "text":
             return {}
         sources = self.pixels.arrays([request.source for request in requests if request.source], size)
-        holes = [torch.from_numpy(hole(r.mask, self.pixels, size)).float()[None] for r in requests if r.mask]
-        return {"image": (to_tensor(sources) + 1) / 2, **({"mask_image": torch.stack(holes)} if holes else {})}
+        holes = [hole(r.mask, self.pixels, size, r.keeps_masked) for r in requests if r.mask]
+        masks = {"mask_image": torch.from_numpy(np.stack(holes)).float()[:, None]} if holes else {}
+        return {"image": (to_tensor(sources) + 1) / 2, **masks}
 
 
 def open_borrowed(folder: Path, worker: Worker, steps: int) -> BorrowedPainter:

@@ -54,9 +54,10 @@ def mask_colours(addresses: Sequence[Address], pixels: Pixels, size: tuple[int, 
     return colours
 
 
-def hole(mask: Address, pixels: Pixels, size: tuple[int, int]) -> np.ndarray:
-    """Where a mask has any number but 0 (H, W): what is drawn anew of its image."""
-    drawn_anew: np.ndarray = _numbers(np.asarray(pixels.stored(mask).resize(size, Image.Resampling.NEAREST))) != 0
+def hole(mask: Address, pixels: Pixels, size: tuple[int, int], keeps_masked: bool = False) -> np.ndarray:
+    """What is drawn anew of an image (H, W): where its mask has any number but 0, or where it has 0."""
+    numbers = _numbers(np.asarray(pixels.stored(mask).resize(size, Image.Resampling.NEAREST)))
+    drawn_anew: np.ndarray = (numbers == 0) if keeps_masked else (numbers != 0)
     return drawn_anew
 
 

@@ -22,6 +22,9 @@ from counterfactory.pixels import Pixels
 from counterfactory.training.pictures import to_tensor
 from counterfactory.types import Address, Request
 
+Hole = tuple[Address, bool]  # a mask, and whether what it marks stays
+Looked = tuple[Address, Size, Hole | None]  # a source, all of it or without its hole
+
 ROOM = 256 * 2**20  # bytes for each sort
 
 
@@ -33,7 +36,7 @@ class Encodings:
         self._texts: Recent[Saying, Words] = Recent(ROOM)
         self._layouts: Recent[tuple[str, Address, Size], Tensor] = Recent(ROOM)
         self._prompts: Recent[Address, Tensor] = Recent(ROOM)
-        self._latents: Recent[tuple[Address, Size, Address | None], Tensor] = Recent(ROOM)
+        self._latents: Recent[Looked, Tensor] = Recent(ROOM)
 
     def seen(self, requests: Sequence[Request], size: Size) -> Seen:
         """Texts, layouts and image prompts of requests that are drawn in one size."""
@@ -48,23 +51,25 @@ class Encodings:
 
     def canvas(self, requests: Sequence[Request], size: Size) -> Canvas | None:
         """The sources of requests that are drawn from them, all of them in part or none."""
-        masks = [request.mask for request in requests]
-        sources = [(r.source, size, None) for r in requests if r.source and r.strength is not None]
+        holes = [(request.mask, request.keeps_masked) for request in requests if request.mask]
+        sources: list[Looked] = [(r.source, size, None) for r in requests if r.source and r.strength is not None]
         if not sources:
             return None
         found = self._latents.each(sources, self._encode, self._at_once)
         latents = torch.stack([found[one] for one in sources])
-        if None in masks:
+        if len(holes) < len(requests):
             return Canvas(latents=latents)
-        mask = torch.stack([torch.from_numpy(hole(one, self._pixels, size)) for one in masks if one])[:, None].to(
-            latents
-        )
+        mask = torch.stack([self._hole(one, size) for one in holes])[:, None].to(latents)
         small = functional.interpolate(mask, size=latents.shape[-2:])  # the nearest, as diffusers does
         if self._parts.unet.config.in_channels == latents.shape[1]:
             return Canvas(latents=latents, mask=small)
-        holed = [(r.source, size, r.mask) for r in requests if r.source]
+        holed: list[Looked] = [(source, size, one) for (source, _, _), one in zip(sources, holes, strict=True)]
         kept = self._latents.each(holed, self._encode, self._at_once)
         return Canvas(latents=latents, mask=small, kept=torch.stack([kept[one] for one in holed]))
+
+    def _hole(self, one: Hole, size: Size) -> Tensor:
+        mask, keeps_masked = one
+        return torch.from_numpy(hole(mask, self._pixels, size, keeps_masked))
 
     def _read(self, texts: list[Saying]) -> list[Words]:
         readers = self._parts.readers
@@ -81,10 +86,10 @@ class Encodings:
         with self._placing.at_work(self._parts.image_encoder):
             return [embedded(self._parts.image_encoder, picture)[0] for picture in pictures]
 
-    def _encode(self, named: list[tuple[Address, Size, Address | None]]) -> Sequence[Tensor]:
+    def _encode(self, named: list[Looked]) -> Sequence[Tensor]:
         pictures = to_tensor(np.concatenate([self._pixels.arrays([source], size) for source, size, _ in named]))
-        for picture, (_, size, mask) in zip(pictures, named, strict=True):
-            if mask:
-                picture[:, torch.from_numpy(hole(mask, self._pixels, size))] = 0
+        for picture, (_, size, without) in zip(pictures, named, strict=True):
+            if without:
+                picture[:, self._hole(without, size)] = 0
         with self._placing.at_work(self._parts.autoencoder):
             return list(encode(self._parts.autoencoder, pictures.to(self._placing.device)).to(self._parts.unet.dtype))

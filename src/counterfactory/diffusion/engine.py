@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class Diffuse(BaseModel, frozen=True, extra="forbid"):
     """Draws requests.
 
-    A request with a `strength` is drawn from its source: all of it, or where its mask has a number other than 0, and
-    the pixels elsewhere are the source's own. Without a strength, source and mask only say which size and which mask
-    the picture has. Without a `size` it is as large as its source, else as its first layout, else as the model learnt.
+    A request with a `strength` is drawn from its source: all of it, or where its mask has a number other than 0 (0
+    where what is marked is kept), and the pixels elsewhere are the source's own. Without a strength, source and mask
+    only say which size and which mask the picture has. Without a `size` it is as large as its source, else as its
+    first layout, else as the model learnt.
     """
 
     version: ClassVar[int] = 1

@@ -5,8 +5,9 @@ takes for something else (s up to 0.3) must be held to its look, what it knows m
 
     s <= 0.3: around 0.7 + 0.2 (1 - s) in [0.7, 0.9];  else: around 0.1 + 0.3 (1 - s) in [0.1, 0.4 + 0.1 sqrt(k)]
 
-with deviation 0.05 k. The paper says a truncated normal distribution; the published code clips a normal one, so that at
-16 pictures a class most draws are one of two constants.
+with deviation 0.05 k. The formula was made for up to 16 pictures a class; from 36 on the last bound stays at 1. The
+paper says a truncated normal distribution; the published code clips a normal one, so that at 16 pictures a class most
+draws are one of two constants.
 """
 
 import math
@@ -48,7 +49,8 @@ def adaptive(likelihood: float, shots: int) -> Normal:
     deviation = SPREAD * shots
     if likelihood <= THRESHOLD:
         return Normal(mean=0.7 + 0.2 * (1 - likelihood), deviation=deviation, low=0.7, high=0.9)
-    return Normal(mean=0.1 + 0.3 * (1 - likelihood), deviation=deviation, low=0.1, high=0.4 + 0.1 * math.sqrt(shots))
+    high = min(1.0, 0.4 + 0.1 * math.sqrt(shots))
+    return Normal(mean=0.1 + 0.3 * (1 - likelihood), deviation=deviation, low=0.1, high=high)
 
 
 def truncated(normal: Normal, drawn: float) -> float:

@@ -1,16 +1,17 @@
 """What an augmentation recipe found, as a page: the one table, what was drawn, and what was left out and why."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from counterfactory.recipes.augmentation import ALONE, Candidate, Drawn, Method, arms, drawn, synthetic
+from counterfactory.recipes.class_words import PROMPTS
 from counterfactory.recipes.fidelity_report import fidelity_tables
 from counterfactory.recipes.pictures import shots_gallery
-from counterfactory.recipes.prepare import measurable
+from counterfactory.recipes.prepare import measurable, validated
 from counterfactory.recipes.reports import several_methods
-from counterfactory.recipes.stress_report import foreign
-from counterfactory.recipes.trials import tried
+from counterfactory.recipes.stress_report import is_strange
+from counterfactory.recipes.trials import Choice, tried
 from counterfactory.run import Run
 from counterfactory.types import Collection, Dataset, Gallery, Picture, Report, Table
 
@@ -26,16 +27,13 @@ def augmented(run: Run, data: Collection, method: Method, title: str) -> Report:
     choice, candidates = found.choices[first], found.candidates[first]
     parts = synthetic(candidates, choice["train"])
     run.publish({**choice, **parts}, {one.sample.image.digest: one.scores for one in candidates if one.scores})
-    report = several_methods(
-        f"{title}: {data.name}",
-        trials,
-        data,
-        [*words(method, found), *foreign(method.engine.pipeline, choice["train"])],
-    )
+    said = [*words(method, found), *_circumstances(run, data, method, choice)]
+    report = several_methods(f"{title}: {data.name}", trials, data, said)
+    eyes = None if is_strange(method.eyes, choice["train"]) else method.eyes
     return replace(
         report,
         numbers={**report.numbers, **_counts(found)},
-        tables=(*report.tables, *fidelity_tables(run, method.eyes, found), *_refusals(found)),
+        tables=(*report.tables, *fidelity_tables(run, eyes, found), *_refusals(found)),
         galleries=(
             *_galleries(candidates, choice["train"], first),
             shots_gallery(choice["train"], f"Training images of seed {first}"),
@@ -57,6 +55,23 @@ def words(method: Method, found: Drawn) -> list[str]:
     return said
 
 
+def _circumstances(run: Run, data: Collection, method: Method, choice: Choice) -> Iterator[str]:
+    """Which images chose, where the prompts are, and of what the zoo's models are asked though they never saw it."""
+    yield f"{validated(data, choice, method.shots).capitalize()}."
+    if (run.folder / PROMPTS).exists():
+        yield f"All prompts are in {PROMPTS}: edited, they are handed back as `prompts.file`."
+    models = {
+        "engine.pipeline": method.engine.pipeline,
+        "clip": getattr(method, "clip", None),
+        "sieve.clip": getattr(getattr(method, "sieve", None), "clip", None),
+        "eyes": method.eyes,
+    }
+    if strange := [f"`{field}`" for field, model in models.items() if is_strange(model, choice["train"])]:
+        yield f"The zoo knows Diorama alone: name models of photographs as {', '.join(strange)}."
+    if "`eyes`" in strange:
+        yield "What was drawn is not measured, as the CLIP of `eyes` never saw such images."
+
+
 def _counts(found: Drawn) -> dict[str, int]:
     candidates = [one for each in found.candidates.values() for one in each]
     return {"drawn": len(candidates), "trained on": sum(one.counts for one in candidates)}
@@ -65,7 +80,8 @@ def _counts(found: Drawn) -> dict[str, int]:
 def _refusals(found: Drawn) -> list[Table]:
     """Why drawings were left out, most often first."""
     candidates = [one for each in found.candidates.values() for one in each]
-    reasons = Counter(reason.partition(" (")[0] for one in candidates for reason in one.reasons)
+    whys = [why for one in candidates if not one.counts for why in one.why_not.split("; ")]
+    reasons = Counter(why.partition(" (")[0] for why in whys)
     rows = tuple((reason, count, len(candidates)) for reason, count in reasons.most_common())
     note = "Over all seeds; one drawing may be left out for several."
     return [Table(title="Left out", columns=("because", "drawings", "of"), rows=rows, note=note)] if rows else []
@@ -94,7 +110,7 @@ def _picture(one: Candidate, train: Dataset) -> Picture:
     return Picture(
         sample=one.sample,
         label=label,
-        note="; ".join(one.reasons) or one.request.prompt,
+        note=one.why_not or one.request.prompt,
         source=one.source.image if one.source else None,
         scores={**one.scores, **weight},
     )

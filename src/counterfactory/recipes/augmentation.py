@@ -37,7 +37,12 @@ class Candidate:
     @property
     def counts(self) -> bool:
         """Whether it may be trained on."""
-        return not self.reasons and self.weight > 0
+        return not self.why_not
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not trained on, in words; nothing where it is."""
+        return "; ".join(self.reasons) or ("" if self.weight > 0 else "it weighs nothing")
 
 
 class Method(Protocol):
@@ -113,18 +118,16 @@ def painted(run: Run, engine: Diffuse, asked: Sequence[tuple[Request, Sample | N
 
 
 def synthetic(candidates: Sequence[Candidate], train: Dataset) -> dict[str, Dataset]:
-    """The drawings as data sets of their own: those that count with their weights, and apart those that do not."""
-    groups = {
-        "synthetic": [one for one in candidates if one.counts],
-        "rejected": [one for one in candidates if not one.counts],
+    """The drawings as data sets of their own: those that count with weights, and apart the others with reasons."""
+    kept = [one for one in candidates if one.counts]
+    refused = [_saying_why(one) for one in candidates if not one.counts]
+    weighed = tuple(one.weight for one in kept)
+    every = {
+        "synthetic": replace(train, samples=tuple(one.sample for one in kept), split="synthetic", weights=weighed),
+        "rejected": replace(train, samples=tuple(refused), split="rejected", weights=None),
     }
-    return {
-        name: replace(
-            train,
-            samples=tuple(one.sample for one in group),
-            split=name,
-            weights=tuple(one.weight for one in group) if name == "synthetic" else None,
-        )
-        for name, group in groups.items()
-        if group
-    }
+    return {name: data for name, data in every.items() if data.samples}
+
+
+def _saying_why(one: Candidate) -> Sample:
+    return replace(one.sample, attributes={**one.sample.attributes, "left out because": one.why_not})

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BaseModel, Field
 from counterfactory.classify.train import Augmentation, ClassifierTrainer
 from counterfactory.recipes.job import distinct
 from counterfactory.recipes.pictures import shots_gallery
-from counterfactory.recipes.prepare import measurable
+from counterfactory.recipes.prepare import measurable, validated
 from counterfactory.recipes.reports import several_methods
-from counterfactory.recipes.trials import Arm, Seeds, Shots, Trained, Trial, few_shot, tried
+from counterfactory.recipes.trials import Arm, Choice, Seeds, Shots, Trained, few_shot, tried
 from counterfactory.run import Run
 from counterfactory.types import Collection, Report
 
@@ -51,7 +51,7 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
         data = measurable(data)
         trials, first = tried(run, self.arms(data), data), few_shot(data, self.shots, self.seeds[0])
         run.publish(first)
-        report = several_methods(f"Classic augmentation of {data.name}", trials, data, [self._how(data, trials)])
+        report = several_methods(f"Classic augmentation of {data.name}", trials, data, [self._how(data, first)])
         shown = shots_gallery(first["train"], f"Training images of seed {self.seeds[0]}")
         return replace(report, galleries=(*report.galleries, shown))
 
@@ -68,13 +68,7 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
             for augmentation, seed in product(self.augmentations, self.seeds)
         ]
 
-    def _how(self, data: Collection, trials: list[Trial]) -> str:
+    def _how(self, data: Collection, choice: Choice) -> str:
         many = f"{self.shots} images a class" if self.shots else "all training images"
-        asked = trials[0].classifier.numbers.get("validation_images")
-        held = "" if "validation" in data.splits else ", held out of the training images that were not chosen"
-        validation = "no images were left for validation, so that the last state of each training counts"
-        return (
-            f"Trained on {many}, {len(self.seeds)} seeds; "
-            f"{f'the best state was kept by {asked} validation images{held}' if asked else validation}; "
-            "the test splits were opened once, after all training."
-        )
+        how = validated(data, choice, self.shots)
+        return f"From {many}, {len(self.seeds)} seeds; {how}; the test splits were opened once, after all training."

@@ -13,6 +13,7 @@ from counterfactory.recipes.augmentation import ALONE, arms_of
 from counterfactory.recipes.compare_report import compared
 from counterfactory.recipes.job import distinct
 from counterfactory.recipes.prepare import measurable
+from counterfactory.recipes.probe import PROBE
 from counterfactory.recipes.spent import spent
 from counterfactory.recipes.trials import Arm, Seeds, Shots, tried
 from counterfactory.run import Run
@@ -49,13 +50,14 @@ class Compare(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def paper(cls) -> "Compare":
         """The published settings of each recipe."""
-        return cls(each="paper")
+        return cls(each="paper", classifier=PROBE)
 
     def run(self, run: Run, data: Collection) -> Report:
         """Draw and train for every recipe and number of shots; open the test splits once, after all of it."""
         data = measurable(data)
         arms = [arm for recipe in self.planned() for arm in arms_of(run, data, recipe)]
-        return compared(tried(run, _once(arms), data), data, spent(run))
+        choices = {arm.shots: arm.data for arm in arms}
+        return compared(tried(run, _once(arms), data), data, choices, spent(run))
 
     def planned(self) -> list[Any]:
         """Every recipe for every number of shots."""

@@ -11,28 +11,35 @@ from counterfactory.recipes.comparison import (
     accuracies,
     chosen_method,
     difference_table,
+    has_validation,
     methods,
     percent,
     shown,
     tag_table,
     tags_of,
 )
-from counterfactory.recipes.trials import Trial, measuring_splits
+from counterfactory.recipes.prepare import validated
+from counterfactory.recipes.trials import Choice, Trial, measuring_splits
 from counterfactory.types import Collection, Interval, Plot, Report, Series, Table
 
 CLASSIC = ("none", "standard", "randaugment", "trivialaugment", "cutmix", "mixup")
 SURE = 0.05
 
 
-def compared(trials: Sequence[Trial], data: Collection, seconds: Mapping[str, float]) -> Report:
-    """The page of a comparison."""
+def compared(
+    trials: Sequence[Trial], data: Collection, choices: Mapping[int | None, Choice], seconds: Mapping[str, float]
+) -> Report:
+    """The page of a comparison; of each number of shots one choice of images tells by which the best was kept."""
     splits = list(measuring_splits(data))
     groups = {shots: list(group) for shots, group in groupby(trials, key=lambda trial: trial.shots)}
     references = {shots: _reference(group) for shots, group in groups.items()}
     tagged = tags_of(data)
     return Report(
         title=f"Augmentation compared: {data.name}",
-        summary=tuple(line for shots, group in groups.items() for line in _words(group, splits, references[shots])),
+        summary=(
+            *[line for shots, group in groups.items() for line in _words(group, splits, references[shots])],
+            *[f"{_said(shots).capitalize()}: {validated(data, choices[shots], shots)}." for shots in groups],
+        ),
         numbers={
             f"{method}, {_said(shots)}, {split}": round(float(np.mean(values)), 2)
             for shots, group in groups.items()
@@ -64,8 +71,8 @@ def _words(trials: Sequence[Trial], splits: Sequence[str], reference: str) -> It
     known = np.array([1.0 if chance is None else chance for chance in chances])
     corrected = dict(zip(pairs, holm(known).tolist(), strict=True)) if pairs else {}
     if others:
-        chosen = chosen_method(trials)
-        yield f"{_said(trials[0].shots).capitalize()}: validation chose {chosen}; gains are over {reference}."
+        chosen = f"validation chose {chosen_method(trials)}; " if has_validation(trials) else ""
+        yield f"{_said(trials[0].shots).capitalize()}: {chosen}gains are over {reference}."
     for method, split in pairs:
         gain = paired_difference(found[split][method], found[split][reference])
         reached = f"{method} reaches {shown(percent(found[split][method]))} % on {split}"

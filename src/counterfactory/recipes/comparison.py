@@ -95,7 +95,13 @@ def verdicts(trials: Sequence[Trial], splits: Sequence[str], reference: str) -> 
     The choice is not made on the test splits: the best of six by luck would look like a finding.
     """
     chosen = chosen_method(trials)
-    return tuple(_verdict(accuracies(trials, split), split, chosen, reference) for split in splits)
+    how = "best on validation" if has_validation(trials) else "the last one tried, as nothing was left to choose by"
+    return tuple(_verdict(accuracies(trials, split), split, (chosen, how), reference) for split in splits)
+
+
+def has_validation(trials: Sequence[Trial]) -> bool:
+    """Whether there were images to choose by."""
+    return any("validation_accuracy" in trial.classifier.numbers for trial in trials)
 
 
 def chosen_method(trials: Sequence[Trial]) -> str:
@@ -106,8 +112,9 @@ def chosen_method(trials: Sequence[Trial]) -> str:
     return max(reversed(found), key=lambda method: fmean(found[method]))
 
 
-def _verdict(found: Mapping[str, Sequence[float]], split: str, chosen: str, reference: str) -> str:
-    reached = f"On {split}, {chosen} (best on validation) reaches {shown(percent(found[chosen]))} %"
+def _verdict(found: Mapping[str, Sequence[float]], split: str, choice: tuple[str, str], reference: str) -> str:
+    chosen, how = choice
+    reached = f"On {split}, {chosen} ({how}) reaches {shown(percent(found[chosen]))} %"
     if chosen == reference:
         return f"{reached}; no other method did better on validation."
     gain = paired_difference(found[chosen], found[reference])

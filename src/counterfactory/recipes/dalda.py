@@ -4,12 +4,14 @@ A language model thinks of scenes for every class. Each is drawn from noise with
 scale adapts: an image that CLIP takes for its class may be varied freely, one that it does not must be held to.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, Field
 
+from counterfactory.classify.models import ClipHead
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.diffusion.engine import Diffuse
 from counterfactory.errors import BadData
@@ -19,15 +21,15 @@ from counterfactory.metrics.guidance_scale import Rule, guidance_scale
 from counterfactory.names import ModelName
 from counterfactory.recipes.augment_report import augmented
 from counterfactory.recipes.augmentation import EYES, About, Candidate, Eyes, Guidance, PerImage, class_of, painted
-from counterfactory.recipes.class_words import DIORAMA, Words, prompts_of
-from counterfactory.recipes.counterfactuals import in_words
+from counterfactory.recipes.class_words import DIORAMA, Words, among, prompts_of
+from counterfactory.recipes.probe import PROBE
 from counterfactory.recipes.sieve import Sieve
 from counterfactory.recipes.trials import Choice, Seeds, Shots, Trained
 from counterfactory.run import Run
-from counterfactory.score.clip import ClipZeroShot
 from counterfactory.types import ClassWish, Collection, Dataset, Failed, Report, Request, Sample
 
 ZOO = "zoo:diorama"
+CLIP = "openai/clip-vit-base-patch16"
 
 
 class Dalda(BaseModel, frozen=True, extra="forbid"):
@@ -45,7 +47,7 @@ class Dalda(BaseModel, frozen=True, extra="forbid"):
     quality: str = Field(default="", description="words before every prompt")
     negative_prompt: str = Field(default="", description="what drawings are led away from")
     engine: Diffuse = Field(
-        default=Diffuse(image_prompts=f"{ZOO}/ip_adapter", steps=15), description="who draws, with an IP-Adapter"
+        default=Diffuse(image_prompts=f"{ZOO}/ip_adapter", steps=10), description="who draws, with an IP-Adapter"
     )
     clip: ModelName = Field(default=f"{ZOO}/clip", description="who says how sure an image's class is")
     scale: Rule | Annotated[float, Field(ge=0, le=1)] = Field(
@@ -79,10 +81,11 @@ class Dalda(BaseModel, frozen=True, extra="forbid"):
         )
         return cls(
             engine=engine,
-            clip="openai/clip-vit-base-patch16",
+            clip=CLIP,
             quality="best quality, high quality, ",
             negative_prompt="monochrome, lowres, bad anatomy, worst quality, low quality",
             guidance=7.5,
+            classifier=PROBE.with_(model=ClipHead(name=CLIP).model_dump(), learning_rate=2e-4, weight_decay=0.1),
         )
 
     @classmethod
@@ -98,25 +101,35 @@ class Dalda(BaseModel, frozen=True, extra="forbid"):
         """The method: every image, so many times, as the image prompt of another scene of its class."""
         train = choice["train"]
         wish = ClassWish(name="", number=self.number, about=self.about, seed=seed)
-        words, known = prompts_of(run, self.prompts, train, wish), self.likelihoods(run, train)
-        asked = [(place, n) for place in range(len(train)) for n in range(self.per_image)]
+        words, scales = prompts_of(run, self.prompts, train, wish), self.scales(run, train, seed)
         requests = [
-            (self._request(train.samples[place], words, known[place], (seed, place, n)), train.samples[place])
-            for place, n in asked
+            (self._request(image, words, scale, (seed, place, n)), image)
+            for place, image in enumerate(train.samples)
+            for n, scale in enumerate(scales[place])
         ]
         return self.sieve.sifted(run, painted(run, self.engine, requests), choice)
 
+    def scales(self, run: Run, train: Dataset, seed: int) -> list[list[float]]:
+        """For each image those of its drawings; the formula's k is how many images its class really has."""
+        images = Counter(map(class_of, train.samples))
+        return [
+            [
+                guidance_scale(self.scale, likelihood, images[class_of(sample)], dice)
+                for n in range(self.per_image)
+                for dice in [np.random.default_rng([seed, seed_for("scale", sample.image, n)])]
+            ]
+            for sample, likelihood in zip(train.samples, self.likelihoods(run, train), strict=True)
+        ]
+
     def likelihoods(self, run: Run, train: Dataset) -> list[float]:
         """How likely CLIP finds each image's own class among all of them."""
-        step = ClipZeroShot(model=self.clip, classes=tuple(map(in_words, train.classes)))
-        said = run.map(step, [sample.image for sample in train.samples])
+        said = run.map(among(self.clip, train.classes), [sample.image for sample in train.samples])
         if lost := [one.reason for one in said if isinstance(one, Failed)]:
             raise BadData(f"An image cannot be looked at by CLIP: {lost[0]}")
         return [row[class_of(sample)] for row, sample in zip(said, train.samples, strict=True)]  # type: ignore[index]
 
-    def _request(self, source: Sample, words: Words, likelihood: float, turn: tuple[int, int, int]) -> Request:
+    def _request(self, source: Sample, words: Words, scale: float, turn: tuple[int, int, int]) -> Request:
         label, (seed, place, n) = class_of(source), turn
-        dice = np.random.default_rng([seed, seed_for("scale", source.image, n)])
         scenes = words[label]
         return Request(
             prompt=self.quality + scenes[(place + n) % len(scenes)],
@@ -125,6 +138,6 @@ class Dalda(BaseModel, frozen=True, extra="forbid"):
             label=label,
             source=source.image,
             image_prompt=source.image,
-            image_prompt_scale=guidance_scale(self.scale, likelihood, self.shots or 1, dice),
+            image_prompt_scale=scale,
             guidance=self.guidance,
         )

@@ -14,13 +14,14 @@ from counterfactory.diffusion.engine import Diffuse
 from counterfactory.diffusion.tokens import class_tokens
 from counterfactory.diffusion.trainers import InversionTrainer
 from counterfactory.keys import seed_for
-from counterfactory.language.class_prompts.names import named
+from counterfactory.language.class_prompts.names import filled, named
 from counterfactory.language.class_prompts.writers import PromptWriter
 from counterfactory.recipes.augment_report import augmented
 from counterfactory.recipes.augmentation import EYES, About, Candidate, Eyes, Guidance, PerImage, class_of, painted
 from counterfactory.recipes.class_words import DIORAMA, PLAIN, Words, prompts_of
 from counterfactory.recipes.counterfactuals import in_words
 from counterfactory.recipes.da_fusion import QUICK, SD, TEMPLATES, ZOO
+from counterfactory.recipes.probe import PROBE
 from counterfactory.recipes.sieve import Sieve
 from counterfactory.recipes.trials import Choice, Seeds, Shots, Trained
 from counterfactory.run import Run
@@ -38,7 +39,7 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
 
     shots: Shots = 4
     seeds: Seeds = (0, 1, 2)
-    engine: Diffuse = Field(default=Diffuse(steps=15), description="who draws; its `tokens` are learnt here")
+    engine: Diffuse = Field(default=Diffuse(steps=10), description="who draws; its `tokens` are learnt here")
     inversion: InversionTrainer = Field(
         default=InversionTrainer(base=ZOO, schedule=QUICK, templates=TEMPLATES),
         description="how words are learnt; `base` is the engine's",
@@ -47,6 +48,7 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
         default=DEVIATIONS, description="deviations of a word's vectors, in turns; none for words as they were learnt"
     )
     fresh_noise: bool = Field(default=True, description="drawn for each picture; else once for each deviation")
+    relative_noise: bool = Field(default=False, description="deviations are parts of a vector's own length")
     prompts: PromptWriter | None = Field(default=DIORAMA, description="who thinks of scenes; null for plain sentences")
     about: About = ""
     number: Annotated[int, Field(ge=1)] = Field(default=10, description="prompts of each class")
@@ -75,7 +77,11 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
     def paper(cls) -> "Diagen":
         """As published, but for the writer, which is yours to name: Stable Diffusion 1.4, 50 steps, guidance 15."""
         engine, words = Diffuse(pipeline=SD, steps=50), InversionTrainer(base=SD, start="the")
-        return cls(engine=engine, inversion=words, fresh_noise=False, guidance=15.0)
+        even = PROBE.with_(batch_size=16, balanced=True, size=256)
+        sieve = Sieve(weigh_by=even.with_(augment="randaugment", weight_decay=0.01, patience=6))
+        trained = {"sieve": sieve, "classifier": even.with_(synthetic_probability=0.7)}
+        drawn = {"engine": engine, "inversion": words, "fresh_noise": False, "guidance": 15.0}
+        return cls(shots=8).model_copy(update={**drawn, **trained})
 
     def run(self, run: Run, data: Collection) -> Report:
         """Learn words, draw and weigh for each seed, train with and without, measure on every test split."""
@@ -97,7 +103,7 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
         """Prompts of each class, in which its learnt word stands in place of its name."""
         names, tokens = [in_words(name) for name in train.classes], [*class_tokens(train.classes).values()]
         if self.prompts is None:
-            return {label: (PLAIN.replace("{}", token),) for label, token in enumerate(tokens)}
+            return {label: (filled(PLAIN, token),) for label, token in enumerate(tokens)}
         wish = ClassWish(name="", number=self.number, about=self.about, seed=seed)
         said = prompts_of(run, self.prompts, train, wish)
         return {c: tuple(named(prompt, names[c], tokens[c]) for prompt in prompts) for c, prompts in said.items()}
@@ -114,5 +120,8 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
             source=source.image,
             strength=self.strength,
             guidance=self.guidance,
-            noise=TokenNoise(deviation=deviation, seed=seed_for("noise", seed, *drawn)) if deviation else None,
+            noise=self._noise(deviation, seed_for("noise", seed, *drawn)),
         )
+
+    def _noise(self, deviation: float, seed: int) -> TokenNoise | None:
+        return TokenNoise(deviation=deviation, seed=seed, relative=self.relative_noise) if deviation else None

@@ -10,8 +10,7 @@ from counterfactory.metrics.distances import kernel_distance
 from counterfactory.metrics.fidelity import NEIGHBOURS, fidelity
 from counterfactory.metrics.statistics import mean_interval
 from counterfactory.recipes.augmentation import Drawn, class_of
-from counterfactory.recipes.class_words import PLAIN
-from counterfactory.recipes.counterfactuals import in_words
+from counterfactory.recipes.class_words import plain
 from counterfactory.run import Run
 from counterfactory.score.clip import ClipEmbed, ClipScore
 from counterfactory.types import Address, Dataset, Failed, Table
@@ -28,8 +27,9 @@ def fidelity_tables(run: Run, eyes: str | None, found: Drawn) -> list[Table]:
         return []
     names = list(measured[0])
     row = tuple(mean_interval([said[name] for said in measured]) for name in names)
+    seeds = f"means over {len(measured)} seeds" if len(measured) > 1 else "one seed"
     note = (
-        f"Against validation images as {eyes} sees them, {NEIGHBOURS} neighbours, means over {len(measured)} seeds. "
+        f"Against validation images as {eyes} sees them, {NEIGHBOURS} neighbours, {seeds}. "
         "Precision and density: drawings among real images; recall and coverage: real images among drawings. "
         "CLIP score: with a plain sentence of the class."
     )
@@ -44,7 +44,7 @@ def _measured(run: Run, eyes: str, found: Drawn, seed: int) -> Mapping[str, floa
     theirs = _features(run, eyes, [sample.image for sample in real.samples])
     ours = _features(run, eyes, [one.sample.image for one in kept])
     names = found.choices[seed]["train"].classes
-    pairs = [(one.sample.image, PLAIN.replace("{}", in_words(names[class_of(one.sample)]))) for one in kept]
+    pairs = [(one.sample.image, plain(names[class_of(one.sample)])) for one in kept]
     scores = [said for said in run.map(ClipScore(model=eyes), pairs) if not isinstance(said, Failed)]
     shares = fidelity(theirs, ours)
     return {

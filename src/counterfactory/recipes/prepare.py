@@ -1,10 +1,11 @@
-"""What every job does with its data before the recipe sees it: leave out what cannot be decoded, and say so."""
+"""What every job does with its data: leave out what cannot be decoded, measure and choose by others, and say so."""
 
 from dataclasses import replace
 
 from counterfactory.data.check import Check
 from counterfactory.errors import BadData
 from counterfactory.pixels import find_place
+from counterfactory.recipes.trials import Choice
 from counterfactory.run import Run
 from counterfactory.types import Address, Collection, Dataset, Failed
 
@@ -34,6 +35,17 @@ def measurable(collection: Collection) -> Collection:
         return collection
     splits["test"] = replace(splits.pop("validation"), split="test")
     return replace(collection, splits=splits)
+
+
+def validated(collection: Collection, choice: Choice, per_class: int | None) -> str:
+    """Which images chose the best state of a training, in words."""
+    if "validation" not in choice:
+        return "no images were left for validation, so that the last state of each training counts"
+    real = sum(sample.origin is None for sample in choice["train"].samples)
+    others = per_class is not None and real >= per_class * len(collection.classes)
+    source = "training images that were not chosen" if others else "training images"
+    held = "" if "validation" in collection.splits else f", held out of the {source}"
+    return f"the best state of each training was kept by {len(choice['validation'])} validation images{held}"
 
 
 def leaks(collection: Collection) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from counterfactory.keys import seed_for
 from counterfactory.recipes.augment_report import augmented
 from counterfactory.recipes.augmentation import EYES, Candidate, Eyes, Guidance, PerImage, class_of, painted
 from counterfactory.recipes.class_words import Wording
+from counterfactory.recipes.probe import PROBE
 from counterfactory.recipes.sieve import Sieve
 from counterfactory.recipes.trials import Choice, Seeds, Shots, Trained
 from counterfactory.run import Run
@@ -52,7 +53,7 @@ class RealGuidance(BaseModel, frozen=True, extra="forbid"):
     def paper(cls) -> "RealGuidance":
         """The baseline of DA-Fusion's comparison: Stable Diffusion, strength 0.5, ten drawings, eight seeds."""
         photographs = Diffuse(pipeline="CompVis/stable-diffusion-v1-4", steps=50)
-        return cls(shots=16, seeds=tuple(range(8)), engine=photographs)
+        return cls(shots=16, seeds=tuple(range(8)), engine=photographs, classifier=PROBE)
 
     def run(self, run: Run, data: Collection) -> Report:
         """Draw for each seed, train with and without, measure on every test split."""

@@ -59,9 +59,14 @@ def stress_report(title: str, found: Found, words: Sequence[str]) -> Report:
 
 def foreign(pipeline: object, data: Dataset) -> tuple[str, ...]:
     """A word of warning where the zoo draws what it has never seen."""
-    if pipeline != "zoo:diorama" or set(data.classes) <= set(ALL_CLASSES):
+    if not is_strange(pipeline, data):
         return ()
     return ("Drawn by the zoo, which knows Diorama alone: name a pipeline of photographs as `engine.pipeline`.",)
+
+
+def is_strange(model: object, data: Dataset) -> bool:
+    """Whether a model is the zoo's and the data have classes that it has never seen."""
+    return str(model).startswith("zoo:") and not set(data.classes) <= set(ALL_CLASSES)
 
 
 def pairs(found: Found) -> Iterator[Pair]:

@@ -34,7 +34,7 @@ class TextOnly(BaseModel, frozen=True, extra="forbid"):
     seeds: Seeds = (0, 1, 2)
     prompts: PromptWriter = Field(default=DIORAMA, description="who thinks of prompts")
     about: About = ""
-    engine: Diffuse = Field(default=Diffuse(steps=15), description="who draws")
+    engine: Diffuse = Field(default=Diffuse(steps=10), description="who draws")
     per_image: PerImage = 10
     guidance: Guidance = 4.0
     sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")

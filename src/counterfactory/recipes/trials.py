@@ -1,7 +1,7 @@
 """One trial: a classifier trained in one way from one choice of images, and what every test split says of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -15,6 +15,7 @@ from counterfactory.run import Run
 from counterfactory.types import Artifact, Collection, Dataset, Failed, Task
 
 HELD_OUT = 20  # images a class for validation, where the data have no such split
+PART = 4  # where all images of a class are chosen, one of so many is held out of them
 Choice = Mapping[str, Dataset]  # the images that one training sees: train, and perhaps validation
 Shots = Annotated[Annotated[int, Field(ge=1)] | None, Field(description="training images a class; null for all")]
 Seeds = Annotated[
@@ -68,16 +69,20 @@ def tried(run: Run, arms: Sequence[Arm], data: Collection) -> list[Trial]:
 
 
 def few_shot(collection: Collection, per_class: int | None, seed: int) -> dict[str, Dataset]:
-    """Training images by content and seed; validation as the data have it, or held out of what was not chosen."""
+    """Training images by content and seed; validation as the data have it, or by a rule, which `validated` tells.
+
+    It is held out of what was not chosen. Where that is not some of every class, it is held out of what was: a quarter
+    of the shots, or up to twenty images a class where no number of shots is given.
+    """
     whole = training_split(collection)
     train = whole if per_class is None else shots(whole, per_class, seed)
     if "validation" in collection.splits:
         return {"train": train, "validation": collection.splits["validation"]}
-    if per_class is None:
-        validation = hold_out(whole, HELD_OUT, seed, without=Dataset(samples=(), classes=whole.classes))
-        train = unrelated(whole, validation)
-    else:
-        validation = hold_out(whole, HELD_OUT, seed, without=train)
+    validation = hold_out(whole, HELD_OUT, seed, without=train)
+    if not _shows_all(validation, whole):
+        most = HELD_OUT if per_class is None else per_class // PART
+        validation = hold_out(train, most, seed, without=replace(train, samples=(), weights=None))
+        train = unrelated(train, validation)
     return {"train": train, "validation": validation} if validation.samples else {"train": train}
 
 
@@ -128,3 +133,9 @@ def _refuse_without_labels(collection: Collection) -> None:
             f"{collection.name} has a mask for each image and no label (segmentation); "
             "expected images with labels: class folders, or a table of path and label."
         )
+
+
+def _shows_all(validation: Dataset, whole: Dataset) -> bool:
+    """Whether some of every class is there; of several labels or soft ones, whether anything is."""
+    held, every = ({s.target for s in data.samples if isinstance(s.target, int)} for data in (validation, whole))
+    return bool(validation.samples) and held == every

@@ -49,6 +49,7 @@ def described(picture: Picture) -> dict[str, Any]:
         "What changed": origin.changed,
         "Attributes": sample.attributes,
         "Facts": picture.facts,
+        "Drawn with": origin.settings,
         "Lineage": _lineage(picture),
     }
     return {

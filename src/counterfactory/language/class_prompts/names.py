@@ -95,6 +95,14 @@ def named(prompt: str, name: str, instead: str) -> str:
     return text
 
 
+def filled(template: str, instead: str) -> str:
+    """A template with other words, or a token, wherever it has {}; `a` and `an` follow them."""
+    text, *rest = template.split("{}")
+    for part in rest:
+        text = _with_article(text, instead) + instead + part
+    return text
+
+
 def matched(found: Iterable[str], names: Collection[str]) -> dict[str, str]:
     """Which class each of some names means: the one that is spelt so, or else the only one that is spelt alike."""
     alike: dict[str, list[str]] = {}
