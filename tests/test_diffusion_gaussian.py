@@ -178,6 +178,7 @@ def test_the_hybrid_loss_weighs_the_whole_bound_with_a_thousandth():
     mean = posterior_mean(links, x, clean_of(links, x, output[:, :3], step), step)
     term = bound(links, x, clean, mean, log_variance(links, output[:, 3:], step), step)
     assert hybrid_loss(links, output, clean, noise, step)[1].item() == pytest.approx(0.001 * 500 * term.item())
+    assert hybrid_loss(links, output, clean, noise, step, 1.0)[1].item() == pytest.approx(term.item())
 
 
 def test_the_loss_is_least_at_the_true_variance():

@@ -168,6 +168,11 @@ def test_a_size_that_the_network_cannot_halve_is_refused():
         PixelTrainer(size=36)
 
 
+def test_linear_noise_in_so_few_steps_that_nothing_is_left_is_refused():
+    with pytest.raises(ValidationError, match="more than 20"):
+        PixelTrainer(noising="linear", times=20)
+
+
 def test_a_network_that_did_not_learn_its_variance_is_refused(tmp_path: Path):
     plain = UNet2DModel(
         sample_size=8,

@@ -9,7 +9,8 @@ LAYERS = (
     {"store", "blobs", "keys", "names", "shipped", "codec", "pixels", "worker", "config", "plugins", "record"}
     | {"processes"},
     {"run", "watch", "executors", "publish", "prune", "search", "training", "asking"},
-    {"data", "language", "caption", "diffusion", "explain", "score", "classify", "metrics"},
+    {"data", "language", "caption", "diffusion", "score", "classify", "metrics"},
+    {"explain"},
     {"recipes", "zoo"},
     {"cli", "report", "demo", "doctor", "catalogue", "__main__"},
 )

@@ -17,7 +17,7 @@ class Listed:
 
 
 def models(workspace: Path) -> list[Listed]:
-    """What ships with the package, classifiers trained in this workspace, then what the hub's cache holds."""
+    """What ships with the package, what was trained in this workspace, then what the hub's cache holds."""
     return [*_shipped(), *_trained(workspace), *_cached()]
 
 
@@ -35,10 +35,11 @@ def _kind(name: str) -> str:
 
 
 def _trained(workspace: Path) -> list[Listed]:
-    folders = sorted(path.parent for path in workspace.glob("*/model/config.json"))
+    kinds = {"config.json": "classifier", "model_index.json": "denoiser"}
     return [
-        Listed(name=str(folder), kind="classifier", where=f"trained by the run {folder.parent.name}")
-        for folder in folders
+        Listed(name=str(path.parent), kind=kinds[path.name], where=f"trained by the run {path.parent.parent.name}")
+        for path in sorted(workspace.glob("*/model/*.json"))
+        if path.name in kinds
     ]
 
 

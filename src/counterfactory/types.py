@@ -124,6 +124,30 @@ class ClassWish:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """An image, and what a classifier should have said of it: a class, or an attribute that is there or not."""
+
+    image: Address
+    wanted: int
+    present: bool = True  # of attributes alone: whether the wanted one should be there
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The least change found by which a classifier says something else, and what it said before and after."""
+
+    sample: Sample  # the changed image; its origin names the one that was asked about
+    start: Address  # the image under as much noise as the search began from
+    before: tuple[float, ...]  # probability of every class, or of every attribute
+    after: tuple[float, ...]
+    flipped: bool
+    scale: float  # how strongly the classifier pulled in the end
+    tries: int  # scales that were tried
+    trace: tuple[Address, ...] = ()  # what the search thought of at each step, where that was asked for
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Ordered samples of one split. A filter is a weight of 0 or 1; no weights means all 1."""
@@ -232,6 +256,8 @@ class Picture:
     label: str
     note: str = ""  # one line beside its label
     source: Address | None = None
+    difference: Address | None = None  # where it is not as its source: then the two are shown over each other too
+    steps: tuple[Address, ...] = ()  # how it came about
     scores: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -49,6 +49,10 @@ class Worker:
     memory: Memory = field(default_factory=Memory)
     tell: Tell = field(default=_tell_nobody, compare=False, repr=False)  # steps done, steps in all
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process, in which nobody watches: a bar on a terminal cannot travel."""
+        return {**self.__dict__, "tell": _tell_nobody}
+
     @property
     def settings(self) -> dict[str, Any]:
         """What of the worker is part of a result's identity: in deterministic mode also the shape of a batch."""

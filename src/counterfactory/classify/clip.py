@@ -45,9 +45,8 @@ class Clip:
     head: CosineHead
 
     def features(self, x_BCHW: Tensor) -> Tensor:
-        """The tower's projected class tokens (B, D); nothing in it learns."""
-        with torch.no_grad():
-            embeds: Tensor = self.tower(pixel_values=x_BCHW).image_embeds
+        """The tower's projected class tokens (B, D); nothing in it learns, and gradients of pictures go through."""
+        embeds: Tensor = self.tower(pixel_values=x_BCHW).image_embeds
         return embeds
 
 

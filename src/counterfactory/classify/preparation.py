@@ -31,9 +31,10 @@ class Preparation:
         """Images as one array (N, height, width, 3), in order."""
         if self.crop is None and self.resample == BICUBIC:
             return pixels.arrays(addresses, self.size)
-        return np.stack([self._one(pixels.image(address)) for address in addresses])
+        return np.stack([self.array(pixels.image(address)) for address in addresses])
 
-    def _one(self, image: Image.Image) -> NDArray[np.uint8]:
+    def array(self, image: Image.Image) -> NDArray[np.uint8]:
+        """One RGB image (height, width, 3)."""
         box = (0.0, 0.0, float(image.width), float(image.height))
         if self.crop is not None:
             height = self.crop * min(image.size) * min(1.0, self.size[1] / self.size[0])

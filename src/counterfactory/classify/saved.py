@@ -1,7 +1,6 @@
 """The folder that a trained classifier is: what `from_pretrained` loads, its preparation and its temperature."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,19 @@ CALIBRATION = "calibration.json"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Classifier:
-    """A trained classifier, ready to be asked: normalised images in, logits out."""
+    """A trained classifier, ready to be asked."""
 
-    forward: Callable[[Tensor], Tensor]
+    network: nn.Module  # normalised images to logits; gradients go through it where they are wanted
     classes: tuple[str, ...]
     preparation: Preparation
     temperature: float
     has_several_labels: bool
+
+    @torch.inference_mode()
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Logits (B, C) of normalised images."""
+        logits: Tensor = self.network(x_BCHW)
+        return logits
 
     def probabilities(self, logits_BC: Tensor) -> Tensor:
         """What the logits say, as sure as the classifier may be."""
@@ -54,7 +59,7 @@ def load(folder: Path, device: str, dtype: torch.dtype) -> Classifier:
     module, labels = _clip(folder) if (folder / clip.SAID).exists() else _transformers(folder)
     module = module.to(device, dtype).eval()
     return Classifier(
-        forward=torch.inference_mode()(module),
+        network=module.requires_grad_(False),
         classes=tuple(name for _, name in sorted((int(number), name) for number, name in labels["id2label"].items())),
         preparation=read_preparation(folder),
         temperature=temperature,

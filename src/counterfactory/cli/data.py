@@ -15,7 +15,10 @@ from counterfactory.errors import BadData
 if TYPE_CHECKING:
     from counterfactory.data.inspect import Inspection
 
-Format = Annotated[Literal["imagefolder", "parquet", "webdataset", "csv"], typer.Option(help="In which form.")]
+Format = Annotated[
+    Literal["imagefolder", "parquet", "webdataset", "csv", "dime"],
+    typer.Option(help="In which form; `dime` is the published folder tree of explanations."),
+]
 Out = Annotated[Path, typer.Argument(help="A folder that is made; it must not hold anything yet.")]
 
 
@@ -37,12 +40,11 @@ def export(
 ) -> None:
     """Write a run's images, with their lineage, for other tools to read."""
     from counterfactory.cli.workspace import existing_run
-    from counterfactory.data.write import export as write
 
     folder = existing_run(workspace, run)
     if not (folder / "data").is_dir():
         raise BadData(f"The run {folder.name} has no images to export: it published none, or has not come to its end.")
-    written = write(folder / "data", out or folder / f"export-{format}", format)
+    written = _written(folder / "data", out or folder / f"export-{format}", format)
     finish({"run": folder, "format": format, "out": written}, as_json, [f"Written: {written}"])
 
 
@@ -61,6 +63,16 @@ def diorama(
     write(collection, out, os.cpu_count() or 1)
     counts = {name: len(split) for name, split in collection.splits.items()}
     finish({"out": out.resolve(), "images": counts}, as_json, [f"{sum(counts.values())} images in {out}"])
+
+
+def _written(folder: Path, out: Path, form: str) -> Path:
+    if form == "dime":
+        from counterfactory.recipes.export_dime import export as write_tree
+
+        return write_tree(folder, out)
+    from counterfactory.data.write import export as write
+
+    return write(folder, out, form)  # type: ignore[arg-type]  # one of its forms
 
 
 def _words(found: "Inspection") -> list[str]:

@@ -13,14 +13,23 @@ from counterfactory.errors import BadConfig
 RUNS = Path("runs")
 DEMO_DATA = "diorama:train=100,validation=100,test=100"
 Recipe = Annotated[str | None, typer.Option(help="The method; `counterfactory recipes` lists them.")]
-Model = Annotated[str, typer.Argument(help="A run of `train`, a model folder or a hub id.")]
+Model = Annotated[
+    str, typer.Argument(help="A run of `train`, a model folder or a hub id; a run of `explain` without data.")
+]
 UnderTest = Annotated[
     str | None,
     typer.Option("--model", help="A run of `train`, a folder, a hub id, an .onnx file, module:function or http://..."),
 ]
+Asked = Annotated[
+    str | None,
+    typer.Option("--model", help="The classifier: a run of `train`, a folder or a hub id; it gives gradients."),
+]
 Labels = Annotated[str | None, typer.Option(help="A YAML file of the model's class names to the data's.")]
 Sources = Annotated[
     list[str], typer.Argument(help="One or more folders, files or `diorama:`; their splits are joined.")
+]
+TestData = Annotated[
+    list[str] | None, typer.Argument(help="What the classifier is measured on: folders, files or `diorama:`.")
 ]
 Recipes = Annotated[str | None, typer.Option(help="The methods, as in baseline,dalda.")]
 Shots = Annotated[int | None, typer.Option(min=1, help="Training images a class; without it, as the preset says.")]
@@ -97,22 +106,24 @@ def synthesize(data: Data, recipe: Recipe = None) -> Given:
 
 
 @job
-def explain(data: Data, recipe: Recipe = None) -> Given:
+def explain(data: Data, model: Asked = None, recipe: Recipe = None, workspace: Workspace = RUNS) -> Given:
     """Show the smallest change of an image that changes a model's answer."""
+    return {"data": data, "model": model and tested_model(workspace, model), "recipe": recipe}
+
+
+@job
+def train(data: Sources, recipe: Recipe = None) -> Given:
+    """Train a classifier on real or exported synthetic data, or on both together; or a denoiser for explanations."""
     return {"data": data, "recipe": recipe}
 
 
 @job
-def train(data: Sources) -> Given:
-    """Train a classifier on real or exported synthetic data, or on both together."""
-    return {"data": data}
+def evaluate(model: Model, data: TestData = None, workspace: Workspace = RUNS) -> Given:
+    """Measure a classifier on every test split of some data, or the explanations of a run."""
+    from counterfactory.cli.workspace import explanations_of, trained_model
 
-
-@job
-def evaluate(model: Model, data: Sources, workspace: Workspace = RUNS) -> Given:
-    """Measure a classifier on every test split of some data."""
-    from counterfactory.cli.workspace import trained_model
-
+    if not data:
+        return explanations_of(workspace, model)
     return {"data": data, "model": trained_model(workspace, model)}
 
 

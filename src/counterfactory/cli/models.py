@@ -79,6 +79,29 @@ def _fetched(name: str) -> Path:
 
 
 @models.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="Weights of guided-diffusion's kind, .pt or .safetensors.")],
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    flags: Annotated[
+        str, typer.Option(help='What it was trained with, in one string: "--image_size 128 --num_heads 4 ...".')
+    ],
+    as_json: Json = False,
+) -> None:
+    """Turn a diffusion model that guided-diffusion trained into a folder that explanations take."""
+    from dataclasses import asdict
+
+    from counterfactory.diffusion.flags import read_flags
+    from counterfactory.diffusion.guided import convert as turn
+
+    said = read_flags(flags)
+    done = turn(file, said, to)
+    readers = "plain diffusers reads it too" if done.is_plain else "plain diffusers has no words for its heads or times"
+    words = f"{done.folder}: {done.parameters / 1e6:.1f} million parameters, {done.steps} steps; {readers}."
+    usual = [f"Nobody said {name}: taken as {value!r}, as guided-diffusion does." for name, value in said.unsaid]
+    finish(asdict(done), as_json, [words, *usual])
+
+
+@models.command()
 def check(
     name: Pipeline = "zoo:diorama",
     prompts: Prompts = 1000,

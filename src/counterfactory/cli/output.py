@@ -41,18 +41,17 @@ def columns(rows: Sequence[Sequence[object]], heads: Sequence[str]) -> list[str]
 
 
 def as_rows(table: Table) -> list[dict[str, Any]]:
-    """A table for a program: intervals as mean, low, high and n."""
+    """A table for a program."""
+    return [as_plain(dict(zip(table.columns, row, strict=True))) for row in table.rows]
+
+
+def as_plain(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for a program: intervals as mean, low, high and n."""
     from dataclasses import asdict
 
     from counterfactory.types import Interval
 
-    return [
-        {
-            name: asdict(cell) if isinstance(cell, Interval) else cell
-            for name, cell in zip(table.columns, row, strict=True)
-        }
-        for row in table.rows
-    ]
+    return {name: asdict(value) if isinstance(value, Interval) else value for name, value in named.items()}
 
 
 def first_table(report: Report) -> list[str]:
@@ -69,9 +68,15 @@ def _cell(cell: Any) -> str:
     from counterfactory.types import Interval
 
     if isinstance(cell, Interval):
+        digits = _digits(cell.mean)
         if cell.low is None or cell.high is None:
-            return f"{cell.mean:.1f}"
-        return f"{cell.mean:.1f} [{cell.low:.1f}, {cell.high:.1f}]"
+            return f"{cell.mean:.{digits}f}"
+        return f"{cell.mean:.{digits}f} [{cell.low:.{digits}f}, {cell.high:.{digits}f}]"
     if isinstance(cell, float):
-        return f"{cell:.1f}"
+        return f"{cell:.{_digits(cell)}f}"
     return "" if cell is None else str(cell)
+
+
+def _digits(value: float) -> int:
+    """Decimals of which something is left of a small number."""
+    return 1 if value == 0 or abs(value) >= 1 else 3

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from counterfactory import __version__, codec, keys
-from counterfactory.cli.output import as_rows, finish, first_table, note
+from counterfactory.cli.output import as_plain, as_rows, finish, first_table, note
 from counterfactory.config import to_yaml
 from counterfactory.errors import BadConfig, BadData, Unavailable, UnknownName, writing
 from counterfactory.recipes.job import Job, build, identifying, rebuilt, resolved
@@ -61,7 +61,7 @@ def perform(job_name: str, given: Mapping[str, Any], options: Options) -> None:
         f"Page: {page}",
         f"Run:  {folder} ({images} images drawn, {failed} failed, {seconds:.0f} s)",
     ]
-    shown = {"numbers": report.numbers, "tables": {table.title: as_rows(table) for table in report.tables}}
+    shown = {"numbers": as_plain(report.numbers), "tables": {table.title: as_rows(table) for table in report.tables}}
     finish({**answer, **shown}, options.as_json, [*first_table(report), *words])
 
 

@@ -67,6 +67,19 @@ def existing_run(workspace: Path, run: str) -> Path:
     raise unknown("run", run, [folder.name for folder in run_folders(workspace)])
 
 
+def explanations_of(workspace: Path, name: str) -> dict[str, Any]:
+    """What measures a run of `explain`: its pictures, the classifier that it explained, and the data it came from."""
+    from counterfactory.record import read_record
+
+    record = read_record(folder := existing_run(workspace, name))
+    if record.job != "explain":
+        raise BadData(f"{name} is a run of `{record.job}`, not of `explain`; to measure its model, give data too.")
+    if not (folder / "data").is_dir():
+        raise BadData(f"The run {name} has no explanations yet; give its command again and it goes on.")
+    asked = {name: record.config.get(name) for name in ("model", "labels")}  # the classifier, and what it calls classes
+    return {"recipe": "explanations", "data": str(folder / "data"), "reference": record.config["data"], **asked}
+
+
 def _said(folder: Path) -> dict[str, Any]:
     """What a run says of itself, or why that cannot be read."""
     from dataclasses import asdict

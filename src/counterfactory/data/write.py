@@ -7,6 +7,7 @@ import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -34,23 +35,28 @@ PICTURES = {"file_name": "image", "mask": "mask"}  # columns of files, and what 
 
 def export(folder: Path, out: Path, format: Format) -> Path:
     """Write a published folder in another form to a new or empty folder."""
+    write = {"imagefolder": _image_folder, "parquet": _parquet, "webdataset": _webdataset, "csv": _csv}[format]
+    with new_folder(out) as part:
+        write(_splits(folder), part, read_card(folder))
+    return out
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder to write into, which stands at its place when all is written and not before."""
     if out.exists() and (out.is_file() or any(out.iterdir())):
         raise BadConfig(f"{out} is not empty; give a new folder, so that nothing is mixed or replaced.")
-    card = read_card(folder)
-    splits = _splits(folder)
-    write = {"imagefolder": _image_folder, "parquet": _parquet, "webdataset": _webdataset, "csv": _csv}[format]
     part = out.with_name(f".{out.name}.part")
     with writing(out):
         try:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            write(splits, part, card)
+            yield part
             if out.exists():
                 out.rmdir()
             part.rename(out)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-    return out
 
 
 def _splits(folder: Path) -> Sequence[Path]:

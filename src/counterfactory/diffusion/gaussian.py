@@ -129,17 +129,23 @@ def bound(
 
 
 def hybrid_loss(
-    chain: Chain, output_BCHW: Tensor, clean_BCHW: Tensor, noise_BCHW: Tensor, step_B: Tensor
+    chain: Chain,
+    output_BCHW: Tensor,
+    clean_BCHW: Tensor,
+    noise_BCHW: Tensor,
+    step_B: Tensor,
+    weight: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Of each picture, the two parts of the loss, whose sum is learnt from (IDDPM, eq. 16).
 
-    The first is the error of the noise, which alone teaches the mean; the second is the bound, for the variance alone.
+    The first is the error of the noise, which alone teaches the mean; the second is the bound, for the variance alone,
+    by a weight of its own if one is given.
     """
     noise, share = output_BCHW.chunk(2, 1)
     x_BCHW = noised(chain, clean_BCHW, noise_BCHW, step_B)
     mean = posterior_mean(chain, x_BCHW, clean_of(chain, x_BCHW, noise.detach(), step_B), step_B)
     term = bound(chain, x_BCHW, clean_BCHW, mean, log_variance(chain, share, step_B), step_B)
-    return (noise - noise_BCHW).square().mean((1, 2, 3)), WEIGHT * len(chain) * term
+    return (noise - noise_BCHW).square().mean((1, 2, 3)), (weight or WEIGHT * len(chain)) * term
 
 
 def at(table: Tensor, step_B: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers import DDPMPipeline
 from torch import Tensor
 
 from counterfactory.diffusion.gaussian import (
@@ -20,7 +20,9 @@ from counterfactory.diffusion.gaussian import (
     linear_betas,
     noised,
 )
+from counterfactory.diffusion.pixel_network import unet
 from counterfactory.diffusion.sampling import denoiser, draw_fast
+from counterfactory.diffusion.schedulers import noising_scheduler
 from counterfactory.diffusion.trainers import PixelTrainer
 from counterfactory.keys import seed_for
 from counterfactory.training.arrays import kept_pictures
@@ -82,7 +84,8 @@ class Task:
 
         def loss(network: Any, rows: Rows, generator: torch.Generator) -> Tensor:
             x_BCHW = to_tensor(shrunk(pixels[rows], self.trainer.shrink)).to(device)
-            error_B, bound_B = errors(network, links, x_BCHW, generator, self.trainer.weight_of_noise)
+            said = self.trainer
+            error_B, bound_B = errors(network, links, x_BCHW, generator, said.weight_of_noise, said.bound_weight)
             return (error_B + bound_B).mean()
 
         def show(average: Any, progress: Progress) -> dict[str, Any]:
@@ -103,35 +106,15 @@ class Task:
 
 
 def build(trainer: PixelTrainer) -> Any:
-    """A network whose first weights follow from the seed alone: half of what it says is noise, half variance."""
-    shapes = trainer.network
-    networks: Any = UNet2DModel  # untyped in diffusers
+    """A network whose first weights follow from the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for("pixel", trainer.schedule.seed))
-        return networks(
-            sample_size=trainer.size,
-            in_channels=3,
-            out_channels=6,
-            down_block_types=["AttnDownBlock2D" if looks else "DownBlock2D" for looks in shapes.attends],
-            up_block_types=["AttnUpBlock2D" if looks else "UpBlock2D" for looks in reversed(shapes.attends)],
-            block_out_channels=shapes.channels,
-            layers_per_block=shapes.layers,
-            attention_head_dim=shapes.head_width,
-            norm_num_groups=shapes.groups,
-            attn_norm_num_groups=shapes.groups,
-            resnet_time_scale_shift="scale_shift",
-        )
+        return unet(trainer.network, trainer.size)
 
 
 def scheduler(trainer: PixelTrainer) -> Any:
-    """How noise was laid on, as diffusers says it; its steps are spaced as guided-diffusion spaces them."""
-    schedulers: Any = DDPMScheduler
-    named: dict[str, Any] = {"beta_schedule": "squaredcos_cap_v2"}
-    if trainer.noising == "linear":
-        named = {"beta_schedule": "linear", "beta_start": 0.1 / trainer.times, "beta_end": 20 / trainer.times}
-    return schedulers(
-        num_train_timesteps=trainer.times, variance_type="learned_range", timestep_spacing="linspace", **named
-    )
+    """How noise was laid on, as diffusers says it."""
+    return noising_scheduler(trainer.noising, trainer.times, "learned_range")
 
 
 def training_chain(trainer: PixelTrainer, device: str) -> Chain:
@@ -151,7 +134,12 @@ def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 
 def errors(
-    network: Any, links: Chain, x_BCHW: Tensor, generator: torch.Generator, most: float = 1.0
+    network: Any,
+    links: Chain,
+    x_BCHW: Tensor,
+    generator: torch.Generator,
+    most: float = 1.0,
+    bound_weight: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Of each picture, both parts of the hybrid loss at a time of its own.
 
@@ -163,7 +151,7 @@ def errors(
     step_B = (parts * (len(links) / count)).long().clamp(max=len(links) - 1)
     noise = torch.randn(x_BCHW.shape, generator=generator, device=device)
     output = network(noised(links, x_BCHW, noise, step_B), links.times[step_B]).sample.float()
-    error_B, bound_B = hybrid_loss(links, output, x_BCHW, noise, step_B)
+    error_B, bound_B = hybrid_loss(links, output, x_BCHW, noise, step_B, bound_weight)
     return error_B * links.signal[step_B].square().reciprocal().clamp(max=most), bound_B
 
 

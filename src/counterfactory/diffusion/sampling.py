@@ -1,12 +1,13 @@
 """Draws from a diffusion model of pixels that has learnt its variance. Each picture has its own source of noise."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from counterfactory.diffusion.flags import kept_flags
 from counterfactory.diffusion.gaussian import (
     Chain,
     alpha_bars,
@@ -16,8 +17,8 @@ from counterfactory.diffusion.gaussian import (
     log_variance,
     noise_of,
     posterior_mean,
-    respaced,
 )
+from counterfactory.diffusion.respacing import spaced
 from counterfactory.errors import BadConfig
 from counterfactory.names import model_folder
 
@@ -31,17 +32,17 @@ class Denoiser:
     shape: tuple[int, int, int]  # of a picture
     device: str = "cpu"
     dtype: torch.dtype = torch.float32  # of the network; pictures between two steps have at least 32 bits
+    spacing: str = ""  # the times that are visited unless someone says; all of them
 
     @property
     def wide(self) -> torch.dtype:
         """The number format of everything but the network."""
         return torch.promote_types(self.dtype, torch.float32)
 
-    def chain(self, steps: int) -> Chain:
-        """So many steps from noise to picture; as many as it learnt, or fewer."""
-        if not 1 <= steps <= len(self.power):
-            raise BadConfig(f"steps: {steps}, but this model was trained on {len(self.power)}; give 1 to that many.")
-        return chain(self.power, respaced(len(self.power), steps), self.device, self.wide)
+    def chain(self, steps: int | str | None = None) -> Chain:
+        """So many steps from noise to picture, as many as it learnt or fewer; or as guided-diffusion spaces them."""
+        visited = spaced(len(self.power), self.spacing if steps is None else steps)
+        return chain(self.power, visited, self.device, self.wide)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,15 +56,18 @@ class Guess:
 
 def open_denoiser(name: str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Denoiser:
     """The denoiser in a `DDPMPipeline` folder or hub id."""
-    from diffusers import DDPMScheduler, UNet2DModel
+    from diffusers import DDPMScheduler
 
-    networks: Any = UNet2DModel  # untyped in diffusers
-    schedulers: Any = DDPMScheduler
-    folder = str(model_folder(name))
-    scheduler = schedulers.from_pretrained(folder, subfolder="scheduler")
-    network = networks.from_pretrained(folder, subfolder="unet", use_safetensors=True, torch_dtype=dtype)
+    from counterfactory.diffusion.pixel_network import open_network
+
+    schedulers: Any = DDPMScheduler  # untyped in diffusers
+    folder = model_folder(name)
+    scheduler = schedulers.from_pretrained(str(folder), subfolder="scheduler")
+    network = open_network(folder, dtype)
     _refuse_others(name, network.config, scheduler.config)
-    return denoiser(network.to(device).eval().requires_grad_(False), scheduler, device, dtype)
+    flags = kept_flags(folder)
+    opened = denoiser(network.to(device).eval().requires_grad_(False), scheduler, device, dtype)
+    return replace(opened, spacing=flags.timestep_respacing) if flags else opened
 
 
 def denoiser(network: Any, scheduler: Any, device: str, dtype: torch.dtype = torch.float32) -> Denoiser:
@@ -140,6 +144,11 @@ def _sources(seeds: Sequence[int]) -> list[torch.Generator]:
 
 def _refuse_others(name: str, network: Any, scheduler: Any) -> None:
     """This part draws from one family of models, and says so of another."""
+    if network.num_class_embeds:
+        raise BadConfig(
+            f"{name} was trained with {network.num_class_embeds} classes (class_cond) and draws nothing without one; "
+            "explanations take a model that was trained without."
+        )
     seen = (network.out_channels == 2 * network.in_channels, scheduler.variance_type, scheduler.prediction_type)
     if seen != (True, "learned_range", "epsilon"):
         raise BadConfig(

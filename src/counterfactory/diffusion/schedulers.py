@@ -27,3 +27,14 @@ def scheduler_like(own: Any, name: SchedulerName) -> Any:
     if name == "own":
         return own
     return getattr(diffusers, CLASSES[name]).from_config(own.config, **FIXED.get(name, {}))
+
+
+def noising_scheduler(noising: Literal["linear", "cosine"], times: int, variance: str) -> Any:
+    """How noise was laid on when pixels were learnt; its steps are spaced as guided-diffusion spaces them."""
+    from diffusers import DDPMScheduler
+
+    schedulers: Any = DDPMScheduler  # untyped in diffusers
+    named: dict[str, Any] = {"beta_schedule": "squaredcos_cap_v2"}
+    if noising == "linear":
+        named = {"beta_schedule": "linear", "beta_start": 0.1 / times, "beta_end": 20 / times}
+    return schedulers(num_train_timesteps=times, variance_type=variance, timestep_spacing="linspace", **named)

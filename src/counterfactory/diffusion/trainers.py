@@ -8,10 +8,11 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from counterfactory.keys import ASIDE
 from counterfactory.names import ModelName
-from counterfactory.training.schedule import Count, Schedule
+from counterfactory.training.schedule import Count, Positive, Schedule
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
 
+FEWEST_LINEAR = 20  # steps of linear noise whose last takes all that is there
 TEMPLATES = (
     "a photo of {}",
     "a picture that shows {}",
@@ -86,6 +87,7 @@ class PixelNetwork(BaseModel, frozen=True, extra="forbid"):
     layers: Count = 1
     head_width: Count = 32
     groups: Count = 16
+    resample: Literal["conv", "resnet"] = "conv"  # what changes sizes: a convolution, or a block that hears the time
 
 
 class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
@@ -101,6 +103,7 @@ class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
     times: Count = 1000  # steps from picture to noise
     noising: Literal["linear", "cosine"] = "cosine"  # small pictures lose too much too soon by the linear one
     weight_of_noise: Annotated[float, Field(ge=1)] = 1.0  # how often errors count, at most, where there is only noise
+    bound_weight: Positive | None = None  # of one step's term; a thousandth of all steps if unsaid (IDDPM, eq. 16)
 
     @model_validator(mode="after")
     def _halves_evenly(self) -> "PixelTrainer":
@@ -109,6 +112,10 @@ class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(
                 f"size: {self.size} cannot be halved {len(self.network.channels) - 1} times, once for each level of "
                 f"the network after the first; give a multiple of {factor}."
+            )
+        if self.noising == "linear" and self.times <= FEWEST_LINEAR:
+            raise ValueError(
+                f"times: {self.times} steps of linear noise leave no signal; give more than {FEWEST_LINEAR}."
             )
         return self
 

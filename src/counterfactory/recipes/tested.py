@@ -37,7 +37,7 @@ Labels = Mapping[str, str] | str
 
 def opened(run: Run, model: str | Artifact | Mapping[str, Any], labels: Labels, data: Dataset) -> Tested:
     """The model under test for these data; says at once what cannot be, and on the way what a person should know."""
-    labels = read_labels(Path(labels)) if isinstance(labels, str) else labels
+    labels = label_map(labels)
     found = model_under_test(model)
     if data.task == "segmentation" or (isinstance(found, SavedModel) and is_segmenter(found)):
         if not isinstance(found, SavedModel):
@@ -50,6 +50,11 @@ def opened(run: Run, model: str | Artifact | Mapping[str, Any], labels: Labels, 
     step = UnderTest(model=found, classes=data.classes, labels=labels)
     _tell(run, step.notices(run.worker, data.samples[0]))
     return step
+
+
+def label_map(labels: Labels) -> Mapping[str, str]:
+    """The model's names to the data's, from a file where one is named."""
+    return read_labels(Path(labels)) if isinstance(labels, str) else labels
 
 
 def called(model: str | Mapping[str, Any] | None) -> str:

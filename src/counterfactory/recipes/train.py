@@ -37,7 +37,7 @@ class Train(BaseModel, frozen=True, extra="forbid"):
         """Train, keep the model where a person finds it, and measure what test splits there are."""
         chosen = few_shot(data, self.shots, self.seed)
         classifier = run.fit(self.classifier.with_(seed=self.seed), **chosen)
-        model = _kept(run, classifier)
+        model = kept(run, classifier)
         tests = {name: split for name, split in data.splits.items() if name.startswith("test")}
         said = answers(run, classifier, tests) if tests else {}
         trial = Trial(method="classifier", seed=self.seed, task=data.task, classifier=classifier, answers=said)
@@ -46,7 +46,7 @@ class Train(BaseModel, frozen=True, extra="forbid"):
         return one_classifier(f"Classifier of {data.name}", summary, trial, tests)
 
 
-def _kept(run: Run, classifier: Artifact) -> str:
+def kept(run: Run, classifier: Artifact) -> str:
     """The model's own folder in the run: it stays when the workspace is pruned."""
     folder, fresh, old = (run.folder / name for name in ("model", ".model.part", ".model.old"))
     with writing(folder):

@@ -3,7 +3,7 @@
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,7 +34,7 @@ def thumbnails(galleries: Sequence[Gallery], pixels: Pixels) -> dict[str, Any]:
     for gallery in galleries:
         pictures = chosen(gallery)
         side = LARGE if len(pictures) <= FEW else SMALL
-        for address in (a for picture in pictures for a in (picture.sample.image, picture.source) if a is not None):
+        for address in (address for picture in pictures for address in _shown(picture)):
             wanted[address] = max(side, wanted.get(address, 0))
     with ThreadPoolExecutor(max(1, pixels.processes)) as pool:
         made = pool.map(lambda item: _thumbnail(pixels, *item), wanted.items())
@@ -55,12 +55,20 @@ def described(picture: Picture) -> dict[str, Any]:
     return {
         "image": sample.image.digest,
         "source": picture.source.digest if picture.source else None,
+        "difference": picture.difference.digest if picture.difference else None,
+        "steps": [address.digest for address in picture.steps],
         "label": picture.label,
         "words": origin.prompt or sample.caption or "",
         "changed": picture.note or ", ".join(f"{name} → {text(value)}" for name, value in origin.changed.items()),
         "scores": [[name, _finite(value), number(float(value))] for name, value in picture.scores.items()],
         "groups": [[title, _named(facts)] for title, facts in groups.items() if _named(facts)],
     }
+
+
+def _shown(picture: Picture) -> Iterator[Address]:
+    """Every image that the page shows of it."""
+    yield from (a for a in (picture.sample.image, picture.source, picture.difference) if a is not None)
+    yield from picture.steps
 
 
 def _lineage(picture: Picture) -> Mapping[str, Any]:

@@ -123,7 +123,8 @@ function card(picture, scoreName, open) {
 
 function images(picture) {
   const result = image(picture.image, `${picture.label}: ${picture.words || "picture"}`);
-  return picture.source ? [image(picture.source, `source of the next picture, ${picture.label}`), result] : [result];
+  const shown = picture.source ? [image(picture.source, `source of the next picture, ${picture.label}`), result] : [result];
+  return picture.difference ? [...shown, image(picture.difference, "where the two differ: the brighter, the more")] : shown;
 }
 
 function image(digest, words) {
@@ -159,6 +160,7 @@ function openDialog(pictures, index) {
   document.getElementById("lineage-title").textContent = picture.label;
   part("position").textContent = `${(index + 1).toLocaleString("en")} of ${pictures.length.toLocaleString("en")}`;
   part("images").replaceChildren(...images(picture).map((frame, i, all) => figure(frame, all.length, i)));
+  part("over").replaceChildren(...(picture.source && picture.difference ? [slider(picture)] : []), ...strip(picture.steps));
   const scores = picture.scores.length ? [["Scores", picture.scores.map(([name, , text]) => [name, text])]] : [];
   part("groups").replaceChildren(...[...scores, ...picture.groups].map(group));
   // not `disabled`: a button that is disabled loses the focus, and the arrow keys with it
@@ -170,8 +172,31 @@ function openDialog(pictures, index) {
 
 function figure(frame, count, index) {
   const made = document.createElement("figure");
-  made.append(frame, element("figcaption", count === 2 && index === 0 ? "source" : "result"));
+  made.append(frame, element("figcaption", count === 1 ? "result" : ["source", "result", "difference"][index]));
   return made;
+}
+
+function slider(picture) {
+  const made = make("compare");
+  const stack = made.querySelector(".stack");
+  const range = made.querySelector("input");
+  const cut = () => stack.style.setProperty("--cut", `${range.value}%`);
+  stack.append(...images(picture).slice(0, 2));
+  range.addEventListener("input", cut);
+  cut();
+  return made;
+}
+
+function strip(steps) {
+  if (!steps.length) return [];
+  const list = element("div", "");
+  list.className = "strip";
+  list.append(...steps.map((digest, i) => {
+    const made = document.createElement("figure");
+    made.append(image(digest, `step ${i + 1} of ${steps.length}`), element("figcaption", i + 1));
+    return made;
+  }));
+  return [element("h3", "Step by step"), list];
 }
 
 function group([title, rows]) {
@@ -194,6 +219,7 @@ dialog?.addEventListener("click", (event) => {
   else if (step) go(Number(step));
 });
 dialog?.addEventListener("keydown", (event) => {
+  if (event.target.matches("input")) return; // the arrows move the slider
   if (event.key === "ArrowLeft") go(-1);
   if (event.key === "ArrowRight") go(1);
 });

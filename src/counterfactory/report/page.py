@@ -130,6 +130,7 @@ def _gallery(shown: Gallery) -> dict[str, Any]:
         "total": len(shown.pictures),
         "count": len(pictures),
         "paired": any(picture.source is not None for picture in pictures),
+        "compared": any(picture.difference is not None for picture in pictures),
         "labels": [(label, labels.count(label)) for label in sorted(set(labels))],
         "scores": list(dict.fromkeys(name for picture in pictures for name in picture.scores)),
     }

@@ -24,7 +24,7 @@ from counterfactory.training.checkpoint import Progress, State, keep, resume
 from counterfactory.training.clock import Clock
 from counterfactory.training.schedule import Schedule
 from counterfactory.training.team import Team
-from counterfactory.worker import DType, Worker
+from counterfactory.worker import DType, Tell, Worker
 
 STRETCH = 16  # steps between two meetings of the processes, two lines of the log, two looks at the clock
 SAVE_SECONDS = 240.0
@@ -51,11 +51,12 @@ class Site:
     dtype: DType = "float32"
     save_seconds: float = SAVE_SECONDS
     team: Team = field(default_factory=Team)
+    tell: Tell = lambda _done, _total: None  # how much of the budget is spent
 
 
 def learn(lesson: Lesson, schedule: Schedule, worker: Worker, folder: Path, team: Team) -> dict[str, Any]:
     """Trains, with its state below the model's folder; what was shown at the end, and what it took."""
-    site = Site(folder=folder / "training", device=worker.device, dtype=worker.dtype, team=team)
+    site = Site(folder=folder / "training", device=worker.device, dtype=worker.dtype, team=team, tell=worker.tell)
     average, progress = train(lesson, schedule, site)
     if not team.leads:
         return {}
@@ -78,6 +79,7 @@ def train(lesson: Lesson, schedule: Schedule, site: Site) -> tuple[nn.Module, Pr
             seconds=site.team.agree(clock.lap()),
         )
         _log(site, progress, loss, rate)
+        _tell(site, schedule, progress)
         is_done = schedule.done(progress.images, progress.seconds) >= 1
         if is_done or progress.seconds - kept.seconds >= site.save_seconds:
             keep(state, progress, site.folder, site.team)
@@ -156,6 +158,14 @@ def _log(site: Site, progress: Progress, loss: float, rate: float) -> None:
         line = {"step": progress.step, "images": progress.images, "loss": round(loss, 6), "rate": round(rate, 8)}
         with (site.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps({**line, "seconds": round(progress.seconds, 1)}) + "\n")
+
+
+def _tell(site: Site, schedule: Schedule, progress: Progress) -> None:
+    """In images or in seconds, as the budget is said."""
+    budget = math.ceil(schedule.images or schedule.seconds or 0)
+    spent = progress.images if schedule.images else int(progress.seconds)
+    if site.team.leads:
+        site.tell(min(spent, budget), budget)
 
 
 def _shorten_log(site: Site, progress: Progress) -> None:

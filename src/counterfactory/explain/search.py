@@ -1,0 +1,104 @@
+"""DiME's search on one batch: noise is taken back step by step, and each step is pulled. Knows no file and no pool."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from counterfactory.diffusion.gaussian import Chain, at, noise_of, noised, respaced
+from counterfactory.diffusion.sampling import Denoiser, Guess, fresh_noise, guess, step_back
+from counterfactory.explain.step import Mask, Mode, Plan
+
+Pull = Callable[[Tensor, Tensor, Tensor], Tensor]  # clean estimate, noisy image, signal: gradient
+Sources = Sequence[torch.Generator]  # of noise, one for each image
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Found:
+    """Changed images, the clean estimates that led there, and of which some gradient was no number."""
+
+    images: Tensor
+    trace: list[Tensor]
+    lost: Tensor  # (B,)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Search:
+    """How every batch is searched."""
+
+    plan: Plan
+    mode: Mode
+    model: Denoiser
+    links: Chain
+    traced: bool = False  # keeps the clean estimates
+
+    @torch.no_grad()
+    def __call__(self, source: Tensor, start: Tensor, pull: Pull, sources: Sources) -> Found:
+        """From noised sources to images that are answered otherwise (DiME, algorithm 1).
+
+        What the network says of a noisy image serves its clean estimate and then its step back: one call for both.
+        """
+        first, x_BCHW, trace = self.plan.start - 1, start, []
+        lost_B = torch.zeros(len(source), dtype=torch.bool, device=source.device)
+        for number in range(first, -1, -1):
+            guessed = self._guess(x_BCHW, number)
+            if first - number < (self.plan.guided or self.plan.start):
+                clean = self._clean(x_BCHW, guessed, number, sources) if number < first else source
+                gradient = pull(clean, x_BCHW, at(self.links.signal, self._at(number, source)))
+                lost_B |= ~gradient.isfinite().flatten(1).all(1)
+                guessed = replace(
+                    guessed, mean=guessed.mean - guessed.log_variance.exp() * gradient.nan_to_num(0, 0, 0)
+                )
+                trace += [clean] if self.traced else []
+            x_BCHW = step_back(guessed, fresh_noise(self.model, sources), self._at(number, source))
+            if self.mode == "fast" and number < self.plan.start * (1 - self.plan.mask.starts):
+                x_BCHW = self._held(x_BCHW, source, guessed.clean, number, sources)
+        return Found(images=x_BCHW.clamp(-1, 1), trace=trace, lost=lost_B)
+
+    def _clean(self, x_BCHW: Tensor, guessed: Guess, number: int, sources: Sources) -> Tensor:
+        """The image that a noisy one is on the way to, by the whole chain, in a few leaps or in one."""
+        if self.mode == "exact":
+            return self._whole_chain(guessed, number, sources)
+        leaps = self.plan.leaps if self.mode == "chained" else 1
+        return self._leapt(x_BCHW, guessed, number, leaps)
+
+    def _whole_chain(self, guessed: Guess, number: int, sources: Sources) -> Tensor:
+        """By every step that is left, as published."""
+        for left in reversed(range(number + 1)):
+            noise = fresh_noise(self.model, sources) if self.plan.inner == "sampled" else None
+            x_BCHW = guessed.mean if noise is None else step_back(guessed, noise, self._at(left, guessed.mean))
+            if left:
+                guessed = self._guess(x_BCHW, left - 1)
+        return x_BCHW
+
+    def _leapt(self, x_BCHW: Tensor, guessed: Guess, number: int, leaps: int) -> Tensor:
+        """By leaps in which nothing is random (DDIM, eq. 12); a single one is what the network says at once."""
+        stops = respaced(number + 1, min(leaps, number + 1))[::-1] if leaps > 1 else [number]
+        clean = guessed.clean
+        for here, there in pairwise(stops):
+            noise = noise_of(self.links, x_BCHW, clean, self._at(here, clean))
+            x_BCHW = noised(self.links, clean, noise, self._at(there, clean))
+            clean = self._guess(x_BCHW, there).clean
+        return clean
+
+    def _held(self, x_BCHW: Tensor, source: Tensor, clean: Tensor, number: int, sources: Sources) -> Tensor:
+        """One step back, pictures that are their source, under as much noise, but where the estimate changes it."""
+        noise = fresh_noise(self.model, sources)
+        under = noised(self.links, source, noise, self._at(number - 1, source)) if number else source
+        return torch.where(changing(clean, source, self.plan.mask), x_BCHW, under)
+
+    def _guess(self, x_BCHW: Tensor, number: int) -> Guess:
+        return guess(self.model, self.links, x_BCHW, self._at(number, x_BCHW))
+
+    def _at(self, number: int, like: Tensor) -> Tensor:
+        return torch.full((len(like),), number, device=like.device)
+
+
+def changing(clean: Tensor, source: Tensor, mask: Mask) -> Tensor:
+    """Where (B, 1, H, W) an estimate changes its source by a share of the most that it does, and around."""
+    change = (clean - source).abs().sum(1, keepdim=True)
+    near = functional.max_pool2d(change, 2 * mask.reach + 1, stride=1, padding=mask.reach)
+    return near > mask.threshold * change.amax((1, 2, 3), keepdim=True)

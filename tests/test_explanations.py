@@ -1,0 +1,174 @@
+"""Explanations of a run: published, read back, measured, exported and shown."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from command_line import call
+from counterfactory.cli.workspace import explanations_of
+from counterfactory.data.read import read
+from counterfactory.errors import BadData
+from counterfactory.recipes.explain_report import explain_report
+from counterfactory.recipes.explained import Answers
+from counterfactory.recipes.explained_data import published, read_back
+from counterfactory.recipes.explanations import Explanations
+from counterfactory.recipes.export_dime import export
+from counterfactory.record import Record, write_record
+from counterfactory.report.page import render
+from counterfactory.run import Run
+from counterfactory.types import Dataset, Question, Sample
+from explanations import explanations, opened, scenes
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of twelve explanations, of which one did not flip."""
+    folder = tmp_path_factory.mktemp("runs")
+    with opened(folder) as run:
+        data = scenes(12)
+        run.publish(published(explanations(run, data, traced=True), data.splits["test"]))
+    return folder
+
+
+def measured(workspace: Path, **said: object) -> dict[str, dict[str, tuple[object, ...]]]:
+    with opened(workspace, "measured") as run:
+        report = Explanations.default().model_copy(update=said).run(run, read(str(workspace / "made" / "data")))
+    return {table.title: {row[0]: row[1:] for row in table.rows} for table in report.tables}
+
+
+def test_explanations_come_back_as_they_were_published(workspace: Path):
+    back = read_back(read(str(workspace / "made" / "data")))
+    with opened(workspace, "again") as run:
+        made = explanations(run, scenes(12), traced=True)
+    assert [one.facts for one in back] == [dict(one.facts) for one in made]
+    for name in ("start", "difference", "trace"):
+        assert [getattr(one, name) for one in back] == [getattr(one, name) for one in made]
+    assert [one.source.image for one in back] == [one.source.image for one in made]
+
+
+def test_what_holds_no_explanations_says_so():
+    with pytest.raises(BadData, match="holds no explanations"):
+        read_back(scenes(2))
+
+
+def test_every_number_that_the_zoo_allows_is_taken_and_the_others_say_what_they_need(workspace: Path):
+    reference = ("diorama:train=300,validation=1,test=1",)
+    said = measured(workspace, model="zoo:diorama/classifier", reference=reference, faces="zoo:diorama/clip")
+    worth = said["What the explanations are worth"]
+    assert worth["flip rate, %"][1].mean == pytest.approx(100 * 11 / 12)
+    assert worth["seen as wanted by the judge, %"][0].mean > 80
+    assert worth["MNAC without the asked by the judge"][0].mean < 0.5
+    assert worth["COUT ↑"][0].mean > 0.3
+    assert worth["FVA, %"][0].n == 11
+    assert worth["CD by the judge"][0].mean > 0
+    assert all(np.isfinite(one.mean) for row in worth.values() for one in row[:2] if one)
+    assert set(said["Not taken"]) == {"S3", "sigma_L"}
+    assert len(said["Correlation difference by the judge"]) > 1
+
+
+def test_without_models_it_says_which_to_give(workspace: Path):
+    said = measured(workspace, encoder=None, judge=None)
+    assert list(said["What the explanations are worth"]) == ["flip rate, %", "L1", "L2"]
+    assert "--set faces=MODEL" in said["Not taken"]["FVA, face similarity"][0]
+
+
+def test_runs_of_the_same_images_have_a_spread(workspace: Path):
+    further = (str(workspace / "made" / "data"),)
+    said = measured(workspace, judge=None, runs=further)
+    assert said["What the explanations are worth"]["sigma_L"][1].mean == pytest.approx(0, abs=1e-6)
+
+
+def test_an_oracle_of_one_class_an_image_is_refused(workspace: Path):
+    said = measured(workspace, encoder=None, judge=None, oracle="zoo:diorama/classifier")
+    assert "tells one class an image" in said["Not taken"]["MNAC by the oracle"][0]
+
+
+def test_attributes_are_asked_for_as_there_or_not():
+    sample = Sample(image=scenes(1).splits["test"].samples[0].image, target=(1, 0))
+    data = Dataset(samples=(sample,), classes=("smiling", "young"), task="multi-label")
+    answers = Answers(names=("young", "smiling"), several=True)
+    question = Question(image=sample.image, wanted=1, present=False)
+    assert answers.label(sample, question, data) == "smiling"
+    assert answers.said((0.9, 0.2), question) == "not smiling"
+    assert answers.sure((0.9, 0.2), question) == pytest.approx(0.8)
+    assert answers.label(replace(sample, target=(None, 0)), question, data) is None
+
+
+def test_the_published_folder_tree_holds_every_explanation(workspace: Path, tmp_path: Path):
+    out = export(workspace / "made" / "data", tmp_path / "dime")
+    results = out / "Results" / "counterfactory"
+    flipped, held = results / "CC" / "CCF", results / "CC" / "ICF"
+    assert len(list((out / "Original" / "Correct").iterdir())) == 12
+    for name in ("CF", "Noise", "SM", "Info"):
+        assert (len(list((flipped / name).iterdir())), len(list((held / name).iterdir()))) == (11, 1)
+        assert not list((results / "IC" / "CCF" / name).iterdir())
+    with Image.open(flipped / "SM" / "0000001.png") as shown:
+        assert shown.size == (64, 64)
+    facts = dict(line.split(": ") for line in (flipped / "Info" / "0000001.txt").read_text().splitlines())
+    assert list(facts) == ["label", "pred", "target", "cf pred", "BKL", "l_1"]
+    assert facts["label"] == facts["pred"] != facts["target"] == facts["cf pred"]
+    assert float(facts["BKL"]) == pytest.approx(0.05)
+    original, changed = (
+        np.asarray(Image.open(path).convert("RGB"), float)
+        for path in (out / "Original" / "Correct" / "0000001.png", flipped / "CF" / "0000001.png")
+    )
+    assert float(facts["l_1"]) == pytest.approx(np.abs(original - changed).mean() / 255)
+
+
+def test_what_did_not_change_has_a_black_map(workspace: Path, tmp_path: Path):
+    out = export(workspace / "made" / "data", tmp_path / "dime")
+    assert not np.asarray(Image.open(out / "Results/counterfactory/CC/ICF/SM/0000000.png")).any()
+
+
+def test_the_page_shows_each_explanation_with_its_differences_and_steps(workspace: Path):
+    with opened(workspace, "shown") as run:
+        page = shown_page(run, workspace)
+    data = json.loads(page.split('id="pictures">')[1].split("</script>")[0])
+    first = data["galleries"][0][0]
+    assert {first["source"], first["difference"], first["image"], *first["steps"]} <= set(data["images"])
+    assert len(first["steps"]) == 6
+    assert first["changed"].endswith("→ 95 %")
+    regions = data["galleries"][1]
+    assert "→" in regions[0]["label"]
+    assert regions[0]["difference"] is None
+
+
+def shown_page(run: Run, workspace: Path) -> str:
+    made = read_back(read(str(workspace / "made" / "data")))
+    return render(explain_report(run, "Explanations", ["Fast mode."], made), run.worker.pixels, {"run": "made"})
+
+
+def record(workspace: Path, job: str, name: str) -> None:
+    config = {"recipe": "dime", "data": ["diorama:train=300,validation=1,test=1"], "model": "zoo:diorama/classifier"}
+    given = {"command": "", "version": "0", "started": "2026-01-01T00:00:00+00:00"}
+    write_record(workspace / name, Record(name=name, job=job, config=config, **given))
+
+
+def test_evaluate_measures_a_run_of_explanations_by_its_name(workspace: Path, capsys: pytest.CaptureFixture[str]):
+    record(workspace, "explain", "made")
+    quick = ("--set", "encoder=null", "--set", "judge=null", "--set", "model=null", "--json")
+    said = call(capsys, "evaluate", "made", "--workspace", workspace, *quick)
+    assert said.code == 0, said.err
+    assert said.json["numbers"]["flip rate, %"]["n"] == 12
+    assert Path(said.json["report"]).exists()
+
+
+def test_what_is_measured_and_exported_comes_from_the_runs_record(workspace: Path, capsys: pytest.CaptureFixture[str]):
+    record(workspace, "explain", "made")
+    given = explanations_of(workspace, "made")
+    assert given["model"] == "zoo:diorama/classifier"
+    assert given["reference"] == ["diorama:train=300,validation=1,test=1"]
+    said = call(capsys, "export", "made", "--format", "dime", "--workspace", workspace, "--json")
+    assert (Path(said.json["out"]) / "Original" / "Correct" / "0000011.png").exists()
+
+
+def test_a_run_of_another_job_is_measured_on_data(workspace: Path, capsys: pytest.CaptureFixture[str]):
+    (workspace / "other").mkdir()
+    record(workspace, "train", "other")
+    said = call(capsys, "evaluate", "other", "--workspace", workspace)
+    assert said.code == 2
+    assert "not of `explain`" in said.err
