@@ -21,7 +21,7 @@ from counterfactory.diffusion.gaussian import (
     noised,
 )
 from counterfactory.diffusion.sampling import denoiser, draw_fast
-from counterfactory.diffusion.trainers import PixelTrainer
+from counterfactory.diffusion.trainers import ClassPixelTrainer, PixelTrainer
 from counterfactory.keys import seed_for
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.training.checkpoint import Progress
@@ -93,8 +93,9 @@ class Task:
 
     def _show(self, network: Any, errors: Mapping[str, float]) -> dict[str, Any]:
         """Writes the weights, pictures for a person and how good they are; the folder is usable from then on."""
-        save(network, self.trainer, self.folder)
-        model = denoiser(network, scheduler(self.trainer), str(network.device))
+        noising = scheduler(self.trainer)
+        save(network, noising, self.folder)
+        model = denoiser(network, noising, str(network.device))
         drawn = draw_fast(model, range(SHOWN), STEPS)
         save_grid(drawn, 8, self.folder / "training" / "grid.png")
         numbers = {**errors, **self.opinion(drawn)}
@@ -104,6 +105,11 @@ class Task:
 
 def build(trainer: PixelTrainer) -> Any:
     """A network whose first weights follow from the seed alone: half of what it says is noise, half variance."""
+    return network_of(trainer, out_channels=6)
+
+
+def network_of(trainer: PixelTrainer | ClassPixelTrainer, **more: int) -> Any:
+    """A trainer's network with what is not the same in all of them."""
     shapes = trainer.network
     networks: Any = UNet2DModel  # untyped in diffusers
     with torch.random.fork_rng(devices=[]):
@@ -111,7 +117,6 @@ def build(trainer: PixelTrainer) -> Any:
         return networks(
             sample_size=trainer.size,
             in_channels=3,
-            out_channels=6,
             down_block_types=["AttnDownBlock2D" if looks else "DownBlock2D" for looks in shapes.attends],
             up_block_types=["AttnUpBlock2D" if looks else "UpBlock2D" for looks in reversed(shapes.attends)],
             block_out_channels=shapes.channels,
@@ -120,18 +125,22 @@ def build(trainer: PixelTrainer) -> Any:
             norm_num_groups=shapes.groups,
             attn_norm_num_groups=shapes.groups,
             resnet_time_scale_shift="scale_shift",
+            **more,
         )
 
 
 def scheduler(trainer: PixelTrainer) -> Any:
     """How noise was laid on, as diffusers says it; its steps are spaced as guided-diffusion spaces them."""
+    return scheduler_of(trainer, variance_type="learned_range", timestep_spacing="linspace")
+
+
+def scheduler_of(trainer: PixelTrainer | ClassPixelTrainer, **more: str) -> Any:
+    """A trainer's noising with what is not the same in all of them."""
     schedulers: Any = DDPMScheduler
     named: dict[str, Any] = {"beta_schedule": "squaredcos_cap_v2"}
     if trainer.noising == "linear":
         named = {"beta_schedule": "linear", "beta_start": 0.1 / trainer.times, "beta_end": 20 / trainer.times}
-    return schedulers(
-        num_train_timesteps=trainer.times, variance_type="learned_range", timestep_spacing="linspace", **named
-    )
+    return schedulers(num_train_timesteps=trainer.times, **named, **more)
 
 
 def training_chain(trainer: PixelTrainer, device: str) -> Chain:
@@ -151,16 +160,21 @@ def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 
 def errors(network: Any, links: Chain, x_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Of each picture, both parts of the hybrid loss at a time of its own.
-
-    Every time is as likely as any other, and a batch has some of all of them (Kingma et al. 2021, appendix I.1).
-    """
-    count, device = len(x_BCHW), x_BCHW.device
-    parts = torch.arange(count, device=device) + torch.rand(count, generator=generator, device=device)
-    step_B = (parts * (len(links) / count)).long().clamp(max=len(links) - 1)
-    noise = torch.randn(x_BCHW.shape, generator=generator, device=device)
+    """Of each picture, both parts of the hybrid loss at a time of its own."""
+    step_B = spread_times(len(x_BCHW), len(links), generator)
+    noise = torch.randn(x_BCHW.shape, generator=generator, device=x_BCHW.device)
     output = network(noised(links, x_BCHW, noise, step_B), links.times[step_B]).sample.float()
     return hybrid_loss(links, output, x_BCHW, noise, step_B)
+
+
+def spread_times(count: int, times: int, generator: torch.Generator) -> Tensor:
+    """A time for each picture of a batch: each as likely as any other, all together some of every part.
+
+    As in Kingma et al. 2021, appendix I.1.
+    """
+    within = torch.rand(count, generator=generator, device=generator.device)
+    parts = torch.arange(count, device=generator.device) + within
+    return (parts * (times / count)).long().clamp(max=times - 1)
 
 
 @torch.no_grad()
@@ -170,11 +184,10 @@ def measured(network: Any, links: Chain, x_BCHW: Tensor) -> dict[str, float]:
     return {"noise_error": round(float(error_B.mean()), 6), "bound": round(float(bound_B.mean()), 6)}
 
 
-def save(network: Any, trainer: PixelTrainer, folder: Path) -> None:
+def save(network: Any, noising: Any, folder: Path) -> None:
     """Writes the folder of a `DDPMPipeline` in half precision."""
     pipelines: Any = DDPMPipeline
     folder.mkdir(parents=True, exist_ok=True)
-    noising = scheduler(trainer)
     pipelines(unet=network, scheduler=noising).save_config(folder)
     save_half(network, folder / "unet")
     noising.save_pretrained(folder / "scheduler")

@@ -1,6 +1,9 @@
 """The ways from noise to a picture, by short names, with a pipeline's own way of laying on noise."""
 
+import inspect
 from typing import Any, Literal
+
+from counterfactory.errors import BadConfig
 
 SchedulerName = Literal["own", "ddim", "ddpm", "pndm", "euler", "euler-ancestral", "dpm++", "unipc"]
 CLASSES = {
@@ -12,7 +15,6 @@ CLASSES = {
     "dpm++": "DPMSolverMultistepScheduler",
     "unipc": "UniPCMultistepScheduler",
 }
-FIXED = {"dpm++": {"algorithm_type": "dpmsolver++"}}  # the name says which, whatever the pipeline's own settings say
 
 
 def steps_left(steps: int, strength: float) -> int:
@@ -20,10 +22,24 @@ def steps_left(steps: int, strength: float) -> int:
     return min(int(steps * strength), steps)
 
 
-def scheduler_like(own: Any, name: SchedulerName) -> Any:
+def scheduler_like(own: Any, name: SchedulerName, eta: float = 0.0) -> Any:
     """The scheduler of a name for networks that learnt with the noise of `own`; `own` itself is one."""
     import diffusers
 
-    if name == "own":
-        return own
-    return getattr(diffusers, CLASSES[name]).from_config(own.config, **FIXED.get(name, {}))
+    scheduler = own
+    if name != "own":
+        scheduler = getattr(diffusers, CLASSES[name]).from_config(own.config, **_fixed(own.config, name))
+    if eta and "eta" not in inspect.signature(scheduler.step).parameters:
+        raise BadConfig(
+            f"eta: it is DDIM's, and {type(scheduler).__name__} takes none; say scheduler: ddim, or leave it out."
+        )
+    return scheduler
+
+
+def _fixed(own: Any, name: SchedulerName) -> dict[str, Any]:
+    """Settings that a pipeline's own do not say, or say of another scheduler."""
+    if name == "dpm++":
+        return {"algorithm_type": "dpmsolver++"}  # the name says which
+    if name in {"ddim", "ddpm"}:  # they would cut latents off as if these were pixels
+        return {"clip_sample": own.get("clip_sample", False)}
+    return {}
