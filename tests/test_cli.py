@@ -207,12 +207,12 @@ def test_prune_tells_before_it_deletes_and_keeps_what_other_runs_need(tmp_path, 
 
 
 def test_a_job_without_recipes_says_so_and_is_hidden(capsys):
-    answer = call(capsys, "synthesize", DATA)
+    answer = call(capsys, "explain", DATA)
     assert answer.code == 2
-    assert "No recipe for the job 'synthesize' is there yet" in answer.err
+    assert "No recipe for the job 'explain' is there yet" in answer.err
     helped = call(capsys, "--help").out
     assert "augment" in helped
-    assert "synthesize" not in helped
+    assert "  explain" not in helped
 
 
 def test_the_version_is_an_answer_and_no_command_a_question(capsys):

@@ -313,9 +313,9 @@ def test_rejected_pictures_are_not_learnt_from(base: Path):
 @pytest.mark.parametrize(
     ("dataset", "error", "words"),
     [
-        (replace(few("car", "dog"), classes=("car", "dog", "cat")), BadData, "to learn a token from for cat"),
-        (replace(few("car", "dog"), weights=(0.0, 0.0, 1.0, 1.0)), BadData, "to learn a token from for car"),
-        (replace(few("car"), classes=()), BadData, "has no class to learn a token for"),
+        (replace(few("car", "dog"), classes=("car", "dog", "cat")), BadData, "to learn from for cat"),
+        (replace(few("car", "dog"), weights=(0.0, 0.0, 1.0, 1.0)), BadData, "to learn from for car"),
+        (replace(few("car"), classes=()), BadData, "has no class that could be learnt"),
         (replace(few("car"), task="soft-label"), BadConfig, "this data set is soft-label"),
     ],
 )
@@ -330,7 +330,7 @@ def test_what_a_pipeline_cannot_learn_is_refused(base: Path, tmp_path: Path):
     holes, flux = save_inpainting(tmp_path / "holes"), save_flux(tmp_path / "flux")
     cases = [
         (trainer(holes), "only paints into holes"),
-        (trainer(flux), "takes no learnt tokens here"),
+        (trainer(flux), "nothing learns beside"),
         (trainer(base, size=18), "not a multiple of 4 pixels"),
         (trainer(base, vectors=40), r"with a word of 40 vectors is longer than the 32 tokens"),
     ]

@@ -85,9 +85,18 @@ def test_area_under_curve_is_the_chance_of_the_right_order():
     assert math.isnan(classification.area_under_curve(scores, np.ones((4, 1)))[0])
 
 
+def test_each_class_against_the_rest_counts_ties_half_and_leaves_absent_ones_out():
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.4, 0.5, 0.1], [0.4, 0.5, 0.1], [0.2, 0.7, 0.1]])
+    found = classification.one_against_rest(probabilities, np.array([0, 0, 1, 1]))
+    assert found[:2] == pytest.approx([(1 + 1 + 0.5 + 1) / 4] * 2)
+    assert math.isnan(found[2])  # no image of the third class
+    assert classification.measure(probabilities, np.array([0, 0, 1, 1]))["auc"] == pytest.approx(0.875)
+    assert classification.one_against_rest(RIGHT, np.array([0, 1, 2, 0])).tolist() == [1, 1, 1]
+
+
 def test_everything_that_one_label_an_image_allows_is_measured():
     numbers = classification.measure(np.full((6, 6), 1 / 6), np.arange(6))
-    assert set(numbers) == {"accuracy", "balanced_accuracy", "nll", "calibration_error", "top_5"}
+    assert set(numbers) == {"accuracy", "balanced_accuracy", "auc", "nll", "calibration_error", "top_5"}
     assert numbers["top_5"] == pytest.approx(5 / 6)
     assert "top_5" not in classification.measure(RIGHT, TARGETS)
 

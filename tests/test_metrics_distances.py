@@ -32,6 +32,22 @@ def test_the_frechet_distance_of_few_pictures_is_finite():
     assert frechet_distance(few[:, :1], few[:, :1] + 2) == pytest.approx(4)
 
 
+def by_eigenvalues(a: np.ndarray, b: np.ndarray) -> float:
+    """The same from the covariances themselves, as its equation has it."""
+    one, other = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    roots = np.sqrt(np.linalg.eigvals(one @ other).astype(complex)).real
+    return float(np.square(a.mean(0) - b.mean(0)).sum() + np.trace(one) + np.trace(other) - 2 * roots.sum())
+
+
+@pytest.mark.parametrize(("counts", "width"), [((30, 20), 60), ((30, 200), 60), ((200, 30), 60), ((90, 200), 60)])
+def test_the_frechet_distance_is_that_of_the_covariances_however_many_pictures_there_are(counts, width):
+    random = np.random.default_rng(0)
+    one, other = (random.standard_normal((count, width)) * np.linspace(0.1, 2, width) for count in counts)
+    assert frechet_distance(one, other + 0.3) == pytest.approx(by_eigenvalues(one, other + 0.3), rel=1e-6)
+    halves = one.astype(np.float32), other.astype(np.float32)
+    assert frechet_distance(*halves) == pytest.approx(by_eigenvalues(one, other), rel=1e-5)
+
+
 def test_the_kernel_distance_of_single_places_is_that_of_the_kernel():
     zero, one = np.zeros((3, 1)), np.ones((2, 1))
     assert kernel_distance(zero, one) == pytest.approx(1 + 8 - 2 * 1)

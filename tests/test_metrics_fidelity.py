@@ -63,6 +63,12 @@ def test_draws_of_one_distribution_have_density_one_and_the_coverage_that_chance
     assert found["density"] == pytest.approx(1, abs=0.1)
 
 
+def test_many_pictures_have_the_neighbours_that_sorting_finds():
+    points = cloud(1000, 0, 6)
+    apart = np.square(points[:, None] - points).sum(2)
+    assert module._radii(points, 5) == pytest.approx(np.sort(apart, axis=1)[:, 5])
+
+
 def test_parts_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch):
     real, made = cloud(70, 0, 4), cloud(50, 1, 4) + 0.5
     whole = fidelity(real, made)

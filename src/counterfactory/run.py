@@ -14,10 +14,13 @@ from counterfactory import codec, keys
 from counterfactory.errors import BadConfig, RunBusy, TooManyFailures, writing
 from counterfactory.executors.local import LocalExecutor
 from counterfactory.publish import publish
+from counterfactory.search.course import Alike, Objective, search
+from counterfactory.search.plan import Search
+from counterfactory.search.trials import Found, Ledger
 from counterfactory.store import Failure, Store
 from counterfactory.types import Artifact, Dataset, Failed, Item, Result, Step, Trainer
 from counterfactory.watch import Silent, Told, Watcher
-from counterfactory.worker import Worker
+from counterfactory.worker import Hear, Worker, nobody
 
 WINDOW = 4096  # items looked up at once; bounds the memory of a map
 KEY_BYTES = 16
@@ -113,8 +116,11 @@ class Run:
             raise TooManyFailures(self._sorry(type(step).__qualname__, failed, bytes(addresses[:KEY_BYTES])))
         return Results(self.store, bytes(addresses))
 
-    def fit(self, trainer: Trainer, label: str = "", /, **datasets: Dataset) -> Artifact:
-        """Train once ever, shown under a label; a killed one goes on from its folder, another run's is waited for."""
+    def fit(self, trainer: Trainer, label: str = "", hear: Hear | None = None, /, **datasets: Dataset) -> Artifact:
+        """Train once ever, shown under a label; a killed one goes on from its folder, another run's is waited for.
+
+        `hear` is told on the way how good it is, and may raise to stop it; of one that is known it hears nothing.
+        """
         said = keys.canonical([trainer, self.worker.settings])
         name = bytes.fromhex(keys.key("fit", keys.digest(said.encode()), datasets))
         self._used.add(name)
@@ -125,10 +131,16 @@ class Run:
             if artifact := self._fitted(name):  # by the run that was waited for
                 return artifact
             self.store.forget([name])  # its model was deleted by hand: half of a new one must not pass for whole
-            artifact = Artifact(kind=trainer.kind, key=name.hex(), numbers=self._train(trainer, name, datasets, told))
+            numbers = self._train(trainer, name, datasets, told, hear or nobody)
+            artifact = Artifact(kind=trainer.kind, key=name.hex(), numbers=numbers)
             self.store.commit(self.store.step(type(trainer).__qualname__, said), {name: codec.encode(artifact)})
             self.made += 1
             return artifact
+
+    def search(self, said: Search, objective: Objective, about: Any, alike: Alike = dict) -> Found:
+        """Try settings, each once ever; `about` says all that a score follows from besides them."""
+        ledger = Ledger(self.store, [said.course, about, self.worker.settings], self._used.add)
+        return search(said, objective, ledger, self.watcher, alike)
 
     def publish(self, datasets: Mapping[str, Dataset], scores: Mapping[str, Mapping[str, float]] | None = None) -> Path:
         """Write data sets in the canonical form, lineage and named scores beside each image."""
@@ -158,12 +170,14 @@ class Run:
                 held.enter_context(locked(lock, wait=EVER))
             yield
 
-    def _train(self, trainer: Trainer, name: bytes, datasets: Mapping[str, Dataset], told: Told) -> Mapping[str, Any]:
+    def _train(
+        self, trainer: Trainer, name: bytes, datasets: Mapping[str, Dataset], told: Told, hear: Hear
+    ) -> Mapping[str, Any]:
         folder = self._model(name)
         try:
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-                return trainer.fit(replace(self.worker, tell=told.tell), folder, datasets)
+                return trainer.fit(replace(self.worker, tell=told.tell, hear=hear), folder, datasets)
         finally:
             told.end()
 

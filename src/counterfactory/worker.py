@@ -19,10 +19,11 @@ DType = Literal["float32", "bfloat16", "float16"]
 
 
 Tell = Callable[[int, int], None]
+Hear = Callable[[int, float], None]
 
 
-def _tell_nobody(_done: int, _total: int) -> None:
-    """Nobody asked."""
+def nobody(_done: int, _of: float) -> None:
+    """Whom a training tells that nobody asked."""
 
 
 class Memory(BaseModel, frozen=True, extra="forbid"):
@@ -47,11 +48,12 @@ class Worker:
     batch_size: int = 16
     processes: int = os.cpu_count() or 1
     memory: Memory = field(default_factory=Memory)
-    tell: Tell = field(default=_tell_nobody, compare=False, repr=False)  # steps done, steps in all
+    tell: Tell = field(default=nobody, compare=False, repr=False)  # steps done, steps in all
+    hear: Hear = field(default=nobody, compare=False, repr=False)  # steps done, how good it is by then; may raise
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to another process, in which nobody watches: a bar on a terminal cannot travel."""
-        return {**self.__dict__, "tell": _tell_nobody}
+        return {**self.__dict__, "tell": nobody, "hear": nobody}
 
     @property
     def settings(self) -> dict[str, Any]:

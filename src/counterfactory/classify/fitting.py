@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
@@ -27,6 +27,7 @@ from counterfactory.worker import Worker
 
 PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 RISE = 20  # steps of growing learning rate, at most a tenth of all
+LEAST, BETTER = 1e-5, 1e-4  # the rate that no plateau goes below, and the gain in accuracy that ends one
 
 
 def fit(trainer: ClassifierTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
@@ -69,11 +70,15 @@ def _trained(lesson: Lesson, keeper: Keeper) -> Progress:
     rows = lesson.draw.steps(progress.step, lesson.total, trainer.batch_size)
     fed = lesson.material.steps(rows)
     lesson.tell(progress.step, lesson.total)
+    for step, _, _, accuracy in progress.history:  # before the kill
+        lesson.hear(step, accuracy)
     for group in rows:
         if trainer.patience is not None and progress.waited >= trainer.patience:
             break
         inputs, targets = next(fed)
         weights = lesson.weights[torch.from_numpy(group)]
+        for part in optimizer.param_groups:
+            part["lr"] = _rate(lesson, progress)
         progress.losses.append(_step(lesson, optimizer, progress.step, (inputs, targets, weights)))
         progress.step += 1
         if progress.step % lesson.evaluate_every == 0 or progress.step == lesson.total:
@@ -86,8 +91,6 @@ def _trained(lesson: Lesson, keeper: Keeper) -> Progress:
 def _step(lesson: Lesson, optimizer: Any, step: int, batch: tuple[Tensor, Tensor, Tensor]) -> float:
     """One step of the optimizer; what is random in the network follows from the seed and the step."""
     inputs, targets, weights = batch
-    for group in optimizer.param_groups:
-        group["lr"] = _rate(lesson, step)
     with seeded(str(inputs.device), lesson.trainer.seed, "step", step):
         with lesson.accelerator.autocast():
             logits = lesson.network.module(inputs)
@@ -100,13 +103,27 @@ def _step(lesson: Lesson, optimizer: Any, step: int, batch: tuple[Tensor, Tensor
     return float(loss.detach())
 
 
-def _rate(lesson: Lesson, step: int) -> float:
-    """A short linear rise, then half a cosine down to nothing."""
+def _rate(lesson: Lesson, progress: Progress) -> float:
+    """A short linear rise, then half a cosine down to nothing; or the same until a plateau, and then a tenth."""
     highest = lesson.trainer.learning_rate or usual_learning_rate(lesson.trainer.model)
+    if lesson.trainer.plateau is not None:
+        return max(LEAST, highest * 0.1 ** plateaus([row[-1] for row in progress.history], lesson.trainer.plateau))
+    step = progress.step
     rise = min(RISE, max(1, lesson.total // 10))
     if step < rise:
         return highest * (step + 1) / rise
     return highest * (1 + math.cos(math.pi * (step - rise) / max(1, lesson.total - rise))) / 2
+
+
+def plateaus(accuracies: Sequence[float], patience: int) -> int:
+    """How often so many evaluations in a row brought nothing better; each time the count begins anew."""
+    best, waited, found = -math.inf, 0, 0
+    for accuracy in accuracies:
+        waited = 0 if accuracy > best + BETTER else waited + 1
+        best = max(best, accuracy)
+        if waited == patience:
+            waited, found = 0, found + 1
+    return found
 
 
 def _set_mode(lesson: Lesson) -> None:
@@ -135,6 +152,7 @@ def _evaluated(lesson: Lesson, progress: Progress) -> None:
     if progress.best_score is None or score > progress.best_score:
         progress.best_score, progress.best_step, progress.waited = score, progress.step, 0
         progress.best = learned(lesson.network.module)
+    lesson.hear(progress.step, accuracy)
 
 
 def _asked(lesson: Lesson) -> Tensor:

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from counterfactory.classify import material
 from counterfactory.classify.draw import Draw, loss_weights, plan
-from counterfactory.classify.models import SmallResNet
+from counterfactory.classify.models import CifarResNet, FromScratch
 from counterfactory.classify.networks import Network, build
 from counterfactory.classify.pictures import open_pictures
 from counterfactory.classify.targets import targets_of
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.errors import BadData
 from counterfactory.types import Dataset, Task
-from counterfactory.worker import Tell, Worker
+from counterfactory.worker import Hear, Tell, Worker
 
 PASSES, FEWEST, MOST = 40, 200, 3000  # over the data, and steps, where nobody says how long to train
 EVALUATIONS, APART = 8, 25  # of a training, and steps between two at least, where nobody says how often
@@ -43,6 +43,7 @@ class Lesson:
     network: Network
     accelerator: Any
     tell: Tell  # how far it is
+    hear: Hear  # how good it is
 
 
 def prepared(
@@ -71,7 +72,7 @@ def prepared(
         trainer=trainer,
         task=train.task,
         total=total,
-        evaluate_every=trainer.evaluate_every or max(APART, math.ceil(total / EVALUATIONS)),
+        evaluate_every=_evaluate_every(trainer, total, len(draw.sources)),
         draw=draw,
         weights=torch.from_numpy(loss_weights(train, draw)).to(worker.device),
         material=fed,
@@ -79,6 +80,7 @@ def prepared(
         network=network,
         accelerator=accelerator,
         tell=worker.tell,
+        hear=worker.hear,
     )
 
 
@@ -98,16 +100,27 @@ def _size(trainer: ClassifierTrainer, train: Dataset, worker: Worker) -> tuple[i
     """What was asked for; else none where a checkpoint knows, and the middle of what the first images have."""
     if trainer.size is not None:
         return trainer.size, trainer.size
-    if not isinstance(trainer.model, SmallResNet):
+    if not isinstance(trainer.model, FromScratch):
         return None
     side = round(median(min(worker.pixels.image(sample.image).size) for sample in train.samples[:32]))
-    side = min(max(side, SMALLEST), LARGEST)
+    if not isinstance(trainer.model, CifarResNet):
+        side = min(max(side, SMALLEST), LARGEST)
     return side, side
 
 
 def _total(trainer: ClassifierTrainer, sources: int) -> int:
     """How many steps; synthetic images do not make a training longer, so that with and without them can be compared."""
-    a_pass = math.ceil(sources / trainer.batch_size)
     if trainer.epochs is not None:
-        return trainer.epochs * a_pass
-    return trainer.steps or min(max(PASSES * a_pass, FEWEST), MOST)
+        return trainer.epochs * _a_pass(trainer, sources)
+    return trainer.steps or min(max(PASSES * _a_pass(trainer, sources), FEWEST), MOST)
+
+
+def _evaluate_every(trainer: ClassifierTrainer, total: int, sources: int) -> int:
+    """Steps between two evaluations; a rate that waits for a plateau counts in passes."""
+    if trainer.plateau is not None:
+        return trainer.evaluate_every or _a_pass(trainer, sources)
+    return trainer.evaluate_every or max(APART, math.ceil(total / EVALUATIONS))
+
+
+def _a_pass(trainer: ClassifierTrainer, sources: int) -> int:
+    return math.ceil(sources / trainer.batch_size)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from counterfactory.classify.augment import augment, mix
 from counterfactory.classify.draw import Steps
-from counterfactory.classify.models import SmallResNet
+from counterfactory.classify.models import FromScratch
 from counterfactory.classify.networks import Network
 from counterfactory.classify.pictures import MEMORY, Pictures, floats, groups, normalised
 from counterfactory.classify.train import ClassifierTrainer
@@ -98,7 +98,7 @@ def from_features(
 
 def _views(trainer: ClassifierTrainer, network: Network, train: Pictures, device: torch.device) -> Tensor:
     """Features (views, N, D): of the images as they are first, then augmented."""
-    assert not isinstance(trainer.model, SmallResNet), "a network from scratch has no features to keep"
+    assert not isinstance(trainer.model, FromScratch), "a network from scratch has no features to keep"
     plain = _features(network, plain_inputs(train, network, device))
     views = 1 if trainer.augment == "none" else trainer.model.views
     if plain.nbytes * views > MEMORY:

@@ -19,6 +19,14 @@ class SmallResNet(BaseModel, frozen=True, extra="forbid"):
     blocks: Annotated[int, Field(ge=1, le=8)] = 1  # a stage: 1 makes 8 layers, 2 make 14
 
 
+class CifarResNet(BaseModel, frozen=True, extra="forbid"):
+    """The residual network for CIFAR (He et al. 2016), from scratch: for images of 28 to 64 pixels."""
+
+    kind: Literal["cifar-resnet"] = "cifar-resnet"
+    width: Annotated[int, Field(ge=4, le=512)] = 16  # channels of the first stage
+    blocks: Annotated[int, Field(ge=1, le=18)] = 3  # a stage: 3 make 20 layers
+
+
 class Checkpoint(BaseModel, frozen=True, extra="forbid"):
     """Any image classification checkpoint; its head is new where its classes are not the data's."""
 
@@ -46,19 +54,21 @@ def _kind(said: Any) -> str:
 
 Model = Annotated[
     Annotated[SmallResNet, Tag("small-resnet")]
+    | Annotated[CifarResNet, Tag("cifar-resnet")]
     | Annotated[Checkpoint, Tag("checkpoint")]
     | Annotated[ClipHead, Tag("clip-head")],
     Discriminator(_kind),
 ]
+FromScratch = SmallResNet | CifarResNet
 
 
-def is_frozen(model: SmallResNet | Checkpoint | ClipHead) -> bool:
+def is_frozen(model: Model) -> bool:
     """Whether only a linear head is trained, on features that are computed once."""
     return isinstance(model, ClipHead) or (isinstance(model, Checkpoint) and model.tune == "frozen")
 
 
-def usual_learning_rate(model: SmallResNet | Checkpoint | ClipHead) -> float:
+def usual_learning_rate(model: Model) -> float:
     """What suits a model with AdamW and batches of about 32 images."""
     if isinstance(model, Checkpoint):
         return {"frozen": 1e-3, "lora": 5e-4, "full": 5e-5}[model.tune]
-    return 2e-3 if isinstance(model, SmallResNet) else 2e-4
+    return 2e-3 if isinstance(model, FromScratch) else 2e-4

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from counterfactory.classify.cifar_resnet import CifarResNetConfig, CifarResNetForImageClassification, register
 from counterfactory.classify.clip import read_clip
-from counterfactory.classify.models import Checkpoint, ClipHead, SmallResNet
+from counterfactory.classify.models import Checkpoint, ClipHead, FromScratch, Model, SmallResNet
 from counterfactory.classify.preparation import Preparation, read_preparation
 from counterfactory.errors import BadConfig
 from counterfactory.keys import seed_for
@@ -65,13 +66,11 @@ def seeded(device: str, *parts: Any) -> Iterator[None]:
             other.set_rng_state(state)
 
 
-def build(
-    model: SmallResNet | Checkpoint | ClipHead, classes: tuple[str, ...], task: Task, size: tuple[int, int] | None
-) -> Network:
+def build(model: Model, classes: tuple[str, ...], task: Task, size: tuple[int, int] | None) -> Network:
     """The network that a configuration names; `size` None takes a checkpoint's own."""
-    if isinstance(model, SmallResNet):
+    if isinstance(model, FromScratch):
         assert size is not None, "a network from scratch has no size of its own"
-        return _small(model, classes, task, size)
+        return _from_scratch(model, said(classes, task), Preparation(size=size))
     folder = model_folder(model.name)
     own = read_preparation(folder)
     preparation = Preparation(size=size or own.size, mean=own.mean, deviation=own.deviation)
@@ -92,18 +91,16 @@ def said(classes: tuple[str, ...], task: Task) -> dict[str, Any]:
     }
 
 
-def _small(model: SmallResNet, classes: tuple[str, ...], task: Task, size: tuple[int, int]) -> Network:
+def _from_scratch(model: FromScratch, labels: dict[str, Any], preparation: Preparation) -> Network:
     from transformers import ResNetConfig, ResNetForImageClassification
 
-    config = ResNetConfig(
-        embedding_size=model.width,
-        hidden_sizes=[model.width, model.width * 2, model.width * 4],
-        depths=[model.blocks] * 3,
-        layer_type="basic",
-        **said(classes, task),
-    )
-    whole = ResNetForImageClassification(config)
-    return Network(module=Logits(whole), preparation=Preparation(size=size), whole=whole)
+    sizes = {"embedding_size": model.width, "hidden_sizes": [model.width, model.width * 2, model.width * 4]}
+    shape = {**sizes, "depths": [model.blocks] * 3, "layer_type": "basic", **labels}
+    if isinstance(model, SmallResNet):
+        whole = ResNetForImageClassification(ResNetConfig(**shape))
+    else:
+        whole = CifarResNetForImageClassification(CifarResNetConfig(**shape))
+    return Network(module=Logits(whole), preparation=preparation, whole=whole)
 
 
 def _checkpoint(model: Checkpoint, folder: Path, labels: dict[str, Any], preparation: Preparation) -> Network:
@@ -131,6 +128,7 @@ def _load(folder: Path, labels: dict[str, Any]) -> tuple[Any, bool]:
     """The checkpoint, and whether its head has other classes than these in this order."""
     from transformers import AutoConfig, AutoModelForImageClassification
 
+    register()
     with loading(folder):
         before = AutoConfig.from_pretrained(folder).id2label
         whole = AutoModelForImageClassification.from_pretrained(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from counterfactory.classify import clip
+from counterfactory.classify.cifar_resnet import register
 from counterfactory.classify.networks import Logits, Network
 from counterfactory.classify.preparation import Preparation, read_preparation, write_preparation
 from counterfactory.classify.safe import refuse_halves
@@ -87,6 +88,7 @@ def _clip(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
 def _transformers(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     from transformers import AutoModelForImageClassification
 
+    register()
     with loading(folder):
         whole, told = AutoModelForImageClassification.from_pretrained(
             folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True

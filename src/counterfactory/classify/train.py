@@ -35,6 +35,7 @@ class ClassifierTrainer(BaseModel, frozen=True, extra="forbid"):
     synthetic_probability: Share | None = 0.5  # of a synthetic image in a real one's place; None: as its own
     evaluate_every: Count | None = None  # steps; None: an eighth of all, but no fewer than 25
     patience: Count | None = None  # evaluations without a better one, after which training stops
+    plateau: Count | None = None  # the same, after which the rate falls to a tenth; None: it falls by a cosine
     calibrate: bool = True  # a temperature from the validation images
     size: Side | None = None  # pixels; None: a checkpoint's, or the data's from 64 to 224
     seed: Annotated[int, Field(ge=0)] = 0

@@ -35,6 +35,8 @@ Recipes = Annotated[str | None, typer.Option(help="The methods, as in baseline,d
 Shots = Annotated[int | None, typer.Option(min=1, help="Training images a class; without it, as the preset says.")]
 SeveralShots = Annotated[str | None, typer.Option("--shots", help="Training images a class, as in 1,2,4,8.")]
 Seeds = Annotated[str | None, typer.Option(help="Repetitions, as in 0,1,2: their spread gives the intervals.")]
+Stage = Annotated[str | None, typer.Option(help="One stage alone: adapt, search, generate or cas.")]
+Made = Annotated[str | None, typer.Option(help="A data set made elsewhere, to be scored in place of drawings.")]
 Given = Mapping[str, Any]  # settings that the command line says in its own words
 OF_EVERY_JOB: Mapping[str, tuple[Any, Any]] = {  # what it is on the command line, and without being said
     "workspace": (Workspace, RUNS),
@@ -100,9 +102,10 @@ def stress(
 
 
 @job
-def synthesize(data: Data, recipe: Recipe = None) -> Given:
-    """Draw a whole data set that trains a classifier."""
-    return {"data": data, "recipe": recipe}
+def synthesize(data: Data, recipe: Recipe = None, stage: Stage = None, made: Made = None, seeds: Seeds = None) -> Given:
+    """Draw a whole data set that trains a classifier, and measure how well."""
+    asked = {"stage": stage, "made": made, "seeds": numbers(seeds, "--seeds")}
+    return {"data": data, "recipe": recipe, **asked}
 
 
 @job

@@ -4,8 +4,10 @@ import bisect
 import json
 import os
 import threading
+import zipfile
+import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import accumulate
@@ -23,6 +25,7 @@ from counterfactory.pixels import MAX_PIXELS, Place
 
 KEPT_BYTES = 512 * 2**20  # of decompressed row groups in each process
 SHOWN = 120  # characters of a mask that cannot be drawn
+UNPACKED_BYTES = 4 * 2**30  # of an .npz file's members, more of which are refused
 CHARACTER_BITS = 5  # of a run length in each character of COCO's compressed text
 
 
@@ -126,6 +129,38 @@ def _read_planes(rest: str) -> Image.Image:
     return Image.fromarray(planes[0] if channels == 1 else np.ascontiguousarray(planes.transpose(1, 2, 0)))
 
 
+@contextmanager
+def npz_members(path: str) -> Iterator[Mapping[str, np.ndarray]]:
+    """The arrays of an .npz file by name, each unpacked when it is asked for; nothing is ever unpickled."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > UNPACKED_BYTES:
+            raise BadData(
+                f"{path} holds {size / 1e9:.1f} GB of arrays; at most {UNPACKED_BYTES / 1e9:.1f} GB are unpacked. "
+                "Give the version with smaller images, or write these into class folders."
+            )
+        with np.load(path, allow_pickle=False) as members:
+            yield members
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise BadData(f"{path} cannot be read as an .npz file of plain arrays ({error}); fetch it again.") from error
+
+
+@lru_cache(maxsize=4)
+def npz_images(path: str, member: str, _time: int) -> np.ndarray:
+    """The images of one member, kept unpacked: a packed file cannot be entered in its middle."""
+    with npz_members(path) as members:
+        return members[member]
+
+
+def _read_npz(rest: str) -> Image.Image:
+    path, member, row = rest.rsplit("#", 2)
+    images = npz_images(path, member, os.stat(path).st_mtime_ns)
+    if not 0 <= int(row) < len(images):
+        raise BadData(f"{path} has no image {row} in {member}, only {len(images)}; it has changed since it was read.")
+    return Image.fromarray(images[int(row)])
+
+
 def _read_tar(rest: str) -> bytes:
     """The bytes of one member, from where they stand in the tar file."""
     path, offset, size = rest.rsplit("#", 2)
@@ -200,5 +235,6 @@ PARQUET = Place(read=_read_parquet)
 ARROW = Place(read=_read_arrow)
 TAR = Place(read=_read_tar)
 PLANES = Place(read=_read_planes)
+NPZ = Place(read=_read_npz)
 POLYGONS = Place(read=_read_polygons)
 RLE = Place(read=_read_rle)

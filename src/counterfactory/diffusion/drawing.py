@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from counterfactory.diffusion.adapted import wordless
 from counterfactory.diffusion.canvas import Canvas
+from counterfactory.diffusion.class_encoder import NO_CLASS
 from counterfactory.diffusion.conditions import Seen, image_prompts, layouts, residuals
 from counterfactory.diffusion.fits import is_of_two_encoders, opening
 from counterfactory.diffusion.latents import decode, encode
@@ -43,6 +45,7 @@ class Parts:
     safety_checker: Any = None
     feature_extractor: Any = None  # what prepares pictures for it
     tokens: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)  # learnt vectors (V, D) for each encoder
+    classes: Any = None  # a class encoder, for pictures of a class without words
 
     @property
     def readers(self) -> list[Reader]:
@@ -95,6 +98,7 @@ def draw(
     steps: int,
     sources: Tensor | None = None,
     seen: Seen | None = None,
+    eta: float = 0.0,
 ) -> Tensor:
     """Pictures (B, 3, H, W) from -1 to 1; with `sources`, what their one common strength makes of these pictures.
 
@@ -103,14 +107,19 @@ def draw(
     canvas = None
     if sources is not None:
         canvas = Canvas(latents=encode(parts.autoencoder, sources.to(parts.unet.device)).to(parts.unet.dtype))
-    return decode(parts.autoencoder, drawn_latents(parts, requests, steps, canvas, seen))
+    return decode(parts.autoencoder, drawn_latents(parts, requests, steps, canvas, seen, eta))
 
 
 @torch.no_grad()
 def drawn_latents(
-    parts: Parts, requests: Sequence[Request], steps: int, canvas: Canvas | None = None, seen: Seen | None = None
+    parts: Parts,
+    requests: Sequence[Request],
+    steps: int,
+    canvas: Canvas | None = None,
+    seen: Seen | None = None,
+    eta: float = 0.0,
 ) -> Tensor:
-    """Latents (B, C, h, w) of drawings of one size; with a canvas, of one strength too."""
+    """Latents (B, C, h, w) of drawings of one size; with a canvas, of one strength too. `eta` is DDIM's own."""
     scheduler = type(parts.scheduler).from_config(parts.scheduler.config)
     scheduler.set_timesteps(steps, device=parts.unet.device)
     generators = [torch.Generator().manual_seed(request.seed) for request in requests]
@@ -118,8 +127,8 @@ def drawn_latents(
     times = scheduler.timesteps if canvas is None else _last(scheduler, steps, requests)
     z_BCHW = _begun(scheduler, times, noise, canvas)
     predict = _predictor(parts, scheduler, requests, canvas, seen or Seen())
-    takes_generators = "generator" in inspect.signature(scheduler.step).parameters
-    own = {"generator": generators} if takes_generators else {}
+    takes = inspect.signature(scheduler.step).parameters
+    own = {name: value for name, value in {"generator": generators, "eta": eta}.items() if name in takes}
     for number, time in enumerate(times):
         z_BCHW = scheduler.step(predict(z_BCHW, time), time, z_BCHW, **own).prev_sample
         if canvas is not None:
@@ -169,14 +178,30 @@ def _predictor(
 
 def _heard(parts: Parts, requests: Sequence[Request], seen: Seen, halves: int) -> list[Words]:
     """What is said against each picture, where that counts, and then what is said for each."""
-    negative = [Saying(request.negative_prompt) for request in requests] if halves == 2 else []
-    positive = [Saying(request.prompt, request.noise) for request in requests]
+    against, positive = zip(*(sayings(parts, request) for request in requests), strict=True)
+    negative = against if halves == 2 else ()
     missing = [said for said in dict.fromkeys([*negative, *positive]) if said not in seen.texts]
     known = {**seen.texts}
     if missing:
-        known.update(zip(missing, understood(parts.readers, missing, parts.unet.dtype), strict=True))
-    against = [known[said] if said.text or not parts.zero_unsaid else known[said].unsaid() for said in negative]
-    return [*against, *(known[said] for said in positive)]
+        known.update(zip(missing, understood(parts.readers, missing, parts.unet.dtype, parts.classes), strict=True))
+    return [*(_against(known[said], said, parts) for said in negative), *(known[said] for said in positive)]
+
+
+def sayings(parts: Parts, request: Request) -> tuple[Saying, Saying]:
+    """What is said against a picture and for it."""
+    if by_class(parts, request):
+        return Saying("", label=NO_CLASS), Saying("", label=request.label)
+    return Saying(request.negative_prompt), Saying(request.prompt, request.noise)
+
+
+def by_class(parts: Parts, request: Request) -> bool:
+    """Whether a picture is drawn by its class: where there is a class encoder and the request has no words."""
+    return parts.classes is not None and wordless(request)
+
+
+def _against(words: Words, said: Saying, parts: Parts) -> Words:
+    is_zero = parts.zero_unsaid and not said.text and said.label is None
+    return words.unsaid() if is_zero else words
 
 
 def summaries(words: Sequence[Words], size: tuple[int, int], device: torch.device) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from counterfactory.diffusion.canvas import Canvas
 from counterfactory.diffusion.conditions import Seen
 from counterfactory.diffusion.controls import control_pictures, hole
-from counterfactory.diffusion.drawing import Parts
+from counterfactory.diffusion.drawing import Parts, sayings
 from counterfactory.diffusion.frames import Size
 from counterfactory.diffusion.image_encoder import embedded
 from counterfactory.diffusion.latents import encode
@@ -40,7 +40,7 @@ class Encodings:
 
     def seen(self, requests: Sequence[Request], size: Size) -> Seen:
         """Texts, layouts and image prompts of requests that are drawn in one size."""
-        texts = [said for r in requests for said in (Saying(r.negative_prompt), Saying(r.prompt, r.noise))]
+        texts = [said for request in requests for said in sayings(self._parts, request)]
         controls = [(control.kind, control.image, size) for request in requests for control in request.controls]
         prompts = [request.image_prompt for request in requests if request.image_prompt]
         return Seen(
@@ -72,9 +72,10 @@ class Encodings:
         return torch.from_numpy(hole(mask, self._pixels, size, keeps_masked))
 
     def _read(self, texts: list[Saying]) -> list[Words]:
-        readers = self._parts.readers
-        with self._placing.at_work(*(reader.encoder for reader in readers)):
-            return understood(readers, texts, self._parts.unet.dtype)
+        readers, classes = self._parts.readers, self._parts.classes
+        at_work = [reader.encoder for reader in readers] + [classes] * (classes is not None)
+        with self._placing.at_work(*at_work):
+            return understood(readers, texts, self._parts.unet.dtype, classes)
 
     def _lay_out(self, named: list[tuple[str, Address, Size]]) -> Sequence[Tensor]:
         ((kind, address, size),) = named

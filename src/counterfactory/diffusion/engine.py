@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
+from counterfactory.diffusion.adapted import Adapted, folder_of
 from counterfactory.diffusion.schedulers import SchedulerName, steps_left
 from counterfactory.errors import BadConfig, BadData
-from counterfactory.names import ModelName, identity, model_folder
+from counterfactory.names import ModelName, identity
 from counterfactory.types import Artifact, Failed, Request, Sample
 from counterfactory.worker import Worker
 
@@ -24,6 +24,9 @@ class Diffuse(BaseModel, frozen=True, extra="forbid"):
     where what is marked is kept), and the pixels elsewhere are the source's own. Without a strength, source and mask
     only say which size and which mask the picture has. Without a `size` it is as large as its source, else as its
     first layout, else as the model learnt.
+
+    With `classes`, a request with a label and no words is drawn by its class: in the size that the classes were learnt
+    in, and given back in its own.
     """
 
     version: ClassVar[int] = 1
@@ -33,14 +36,17 @@ class Diffuse(BaseModel, frozen=True, extra="forbid"):
     controls: Mapping[str, ModelName] = {}  # ControlNets by the kind of layout: `edges`, `canny`, `masks` or any other
     image_prompts: ModelName | None = None  # an IP-Adapter
     tokens: Artifact | ModelName | None = None  # learnt words, as `InversionTrainer` leaves them
+    classes: Adapted | None = None  # learnt classes, as `AdaptationTrainer` leaves them
     scheduler: SchedulerName = "own"
     steps: Annotated[int, Field(ge=1, le=1000)] = 25
+    eta: Annotated[float, Field(ge=0, le=1)] = 0.0  # how much noise DDIM adds at each step: 0 none, 1 as much as DDPM
 
     def load(self, worker: Worker) -> Callable[[Sequence[Request]], list[Sample | Failed]]:
         from counterfactory.diffusion.finishing import Finish
         from counterfactory.diffusion.studio import Studio
 
-        return Studio(painter=self._painter(worker), worker=worker, finish=Finish(worker=worker, model=self._said()))
+        finish = Finish(worker=worker, model=self._said(worker))
+        return Studio(painter=self._painter(worker), worker=worker, finish=finish)
 
     def alike(self, worker: Worker, request: Request) -> Hashable:
         """What requests have in common that are drawn fastest together."""
@@ -66,26 +72,24 @@ class Diffuse(BaseModel, frozen=True, extra="forbid"):
         from counterfactory.diffusion.fits import has_unet
         from counterfactory.diffusion.painting import open_painter
 
-        folder = _folder(self.pipeline, worker)
+        folder = folder_of(self.pipeline, worker)
         if has_unet(folder):
-            return open_painter(self, folder, worker, _folder(self.tokens, worker) if self.tokens else None)
-        refused = {"controls": self.controls, "image_prompts": self.image_prompts, "tokens": self.tokens}
-        refused["scheduler"] = self.scheduler if self.scheduler != "own" else None
-        if asked := [name for name, said in refused.items() if said]:
+            return open_painter(self, folder, worker)
+        taken = type(self)(pipeline=self.pipeline, steps=self.steps)
+        if asked := [name for name, said in self if said != getattr(taken, name)]:
             raise BadConfig(
                 f"{asked[0]}: the pipeline in {folder} is drawn from by its own call, which takes no other; "
                 "leave the field out, or take a pipeline of the kind of SD 1.5 or SDXL."
             )
         return open_borrowed(folder, worker, self.steps)
 
-    def _said(self) -> str:
-        """The pipeline's name and what its files hold, and the same of learnt tokens."""
-        return " with ".join(_said(model) for model in (self.pipeline, self.tokens) if model)
+    def _said(self, worker: Worker) -> str:
+        """The pipeline's name and what its files hold, and the same of learnt tokens and classes."""
+        said = [_said(model) for model in (self.pipeline, self.tokens) if model]
+        if self.classes:
+            said.append(f"{_said(self.classes.model)} epoch {int(self.classes.folder(worker).name)}")
+        return " with ".join(said)
 
 
 def _said(model: Artifact | str) -> str:
     return f"{model.kind} artifact:{model.key}" if isinstance(model, Artifact) else f"{model} {identity(model)}"
-
-
-def _folder(model: Artifact | str, worker: Worker) -> Path:
-    return worker.artifact(model) if isinstance(model, Artifact) else model_folder(model)

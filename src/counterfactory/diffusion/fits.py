@@ -19,10 +19,17 @@ Config = Mapping[str, Any]
 @contextmanager
 def opening(folder: Path) -> Iterator[None]:
     """Refuses a folder whose parts are missing or do not fit, and names a damaged one; the libraries keep quiet."""
+    refuse_misfits(folder)
+    with reading(folder):
+        yield
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Names a damaged folder; the libraries keep quiet."""
     from safetensors import SafetensorError
     from torch import OutOfMemoryError
 
-    refuse_misfits(folder)
     try:
         with quiet(), _quiet_diffusers():
             yield

@@ -1,5 +1,6 @@
 """A finished text-to-image model as others learn beside it: frozen, with a data set in its latents and words."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import torch
 from torch import Tensor
 
 from counterfactory.diffusion.drawing import Parts, open_parts
+from counterfactory.diffusion.fits import has_unet
 from counterfactory.diffusion.latent import all_captions, weights
 from counterfactory.diffusion.latents import kept_latents
-from counterfactory.errors import BadConfig
+from counterfactory.errors import BadConfig, BadData
 from counterfactory.names import model_folder
 from counterfactory.training.fitting import Rows
 from counterfactory.training.tokenizer import tokens
@@ -90,6 +92,38 @@ class Base:
         with torch.no_grad():
             text = self.parts.text_encoder(said.long())[0]
         return self.noising.laid(x_BCHW, noise, times, text)
+
+
+def learning_size(base: str, wanted: int | None) -> int:
+    """The side of the pictures that something learns from beside a model: the model's own unless another is wanted."""
+    folder = model_folder(base)
+    if not has_unet(folder):
+        raise BadConfig(f"base: nothing learns beside {base} here; give a pipeline of the kind of SD 1.5 or SDXL.")
+    unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
+    if unet["in_channels"] != vae["latent_channels"]:
+        raise BadConfig(f"base: {base} only paints into holes; give the pipeline that it was made from.")
+    levels = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
+    factor = 2 ** (len(levels) - 1)
+    size = wanted or int(unet["sample_size"]) * factor
+    if size % factor:
+        raise BadConfig(f"size: {size} is not a multiple of {factor} pixels, which {base} works in.")
+    return size
+
+
+def rows_by_class(dataset: Dataset) -> list[list[int]]:
+    """The rows of each class of a data set; those of weight 0 were rejected."""
+    if dataset.task != "single-label":
+        raise BadConfig(f"Classes are learnt from pictures that show one each; this data set is {dataset.task}.")
+    weights = dataset.weights or (1.0,) * len(dataset)
+    rows: dict[Any, list[int]] = {number: [] for number in range(len(dataset.classes))}
+    for row, (sample, weight) in enumerate(zip(dataset.samples, weights, strict=True)):
+        if sample.target not in rows:
+            raise BadData(f"{sample.image.place} has no class that could be learnt; leave it out or label it.")
+        if weight:
+            rows[sample.target].append(row)
+    if empty := [name for number, name in enumerate(dataset.classes) if not rows[number]]:
+        raise BadData(f"No picture to learn from for {', '.join(empty)}; leave the class out or add one.")
+    return list(rows.values())
 
 
 def kept_material(worker: Worker, dataset: Dataset, base: str, size: int, folder: Path) -> Material:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from PIL import Image
 
+from counterfactory.diffusion.adapted import wordless
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.pixels import UNREADABLE, orientation
 from counterfactory.types import Address, Request
@@ -22,6 +23,7 @@ class Grid:
 
     factor: int
     side: int
+    by_class: int | None = None  # of pictures that are asked for by their class alone, where those can be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,13 @@ class Frame:
 
 
 def framed(request: Request, grid: Grid, worker: Worker) -> Frame:
-    """A request's own size; else its source's shape in as many pixels as the model learnt, given back in its size."""
+    """A request's own size; else its source's shape in as many pixels as the model learnt, given back in its size.
+
+    A class is drawn as it was learnt, in a square, and given back in the request's own size.
+    """
+    if grid.by_class and wordless(request) and guiding(request) is None:
+        square = (grid.by_class, grid.by_class)
+        return Frame(drawn=square, shown=request.size or square)
     if request.size:
         width, height = request.size
         if width % grid.factor or height % grid.factor or min(request.size) < grid.factor:

@@ -165,7 +165,9 @@ def _save(network: Any, flags: Flags, folder: Path) -> None:
 
     pipelines: Any = DDPMPipeline
     variance = "learned_range" if flags.learn_sigma else "fixed_large"
-    noising = noising_scheduler(flags.noise_schedule, flags.diffusion_steps, variance)
+    noising = noising_scheduler(
+        flags.noise_schedule, flags.diffusion_steps, variance_type=variance, timestep_spacing="linspace"
+    )
     folder.mkdir(parents=True, exist_ok=True)
     pipelines(unet=network, scheduler=noising).save_config(folder)
     noising.save_pretrained(folder / "scheduler")

@@ -17,14 +17,13 @@ import torch
 from torch import Tensor
 
 from counterfactory.diffusion.drawing import Parts
-from counterfactory.diffusion.fits import has_unet
-from counterfactory.diffusion.foundation import open_frozen
+from counterfactory.diffusion.foundation import learning_size, open_frozen, rows_by_class
 from counterfactory.diffusion.latents import kept_latents
 from counterfactory.diffusion.spelling import Saying, loses_a_token
 from counterfactory.diffusion.studying import Study, Subject
 from counterfactory.diffusion.tokens import class_tokens, save_tokens
 from counterfactory.diffusion.trainers import InversionTrainer
-from counterfactory.errors import BadConfig, BadData
+from counterfactory.errors import BadConfig
 from counterfactory.keys import key
 from counterfactory.names import model_folder
 from counterfactory.training.fitting import Lesson, Site, train
@@ -47,9 +46,8 @@ def trained(
     trainer: InversionTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]
 ) -> Mapping[str, Any]:
     """The same, but keeps the training's state: a call with a larger budget goes on from there."""
-    dataset, base = datasets["train"], model_folder(trainer.base)
-    subjects, size = _subjects(dataset), _size(trainer, base)
-    autoencoder = str(base / "vae")
+    dataset, size = datasets["train"], learning_size(trainer.base, trainer.size)
+    subjects, autoencoder = _subjects(dataset), str(model_folder(trainer.base) / "vae")
     latents = kept_latents(worker, dataset, autoencoder, size)
     mirrored = kept_latents(worker, dataset, autoencoder, size, mirrored=True) if trainer.flip else latents
     task = Task(
@@ -149,41 +147,15 @@ def _losses(study: Study, average: Any, note: Path) -> list[list[float]]:
 
 
 def _subjects(dataset: Dataset) -> tuple[Subject, ...]:
-    """The classes of a data set with their rows; those of weight 0 were rejected."""
-    if dataset.task != "single-label":
-        raise BadConfig(f"Tokens are learnt for classes, one in each picture; this data set is {dataset.task}.")
-    weights = dataset.weights or (1.0,) * len(dataset)
-    rows: dict[Any, list[int]] = {number: [] for number in range(len(dataset.classes))}
-    for row, (sample, weight) in enumerate(zip(dataset.samples, weights, strict=True)):
-        if sample.target not in rows:
-            raise BadData(f"{sample.image.place} has no class to learn a token for; leave it out or label it.")
-        if weight:
-            rows[sample.target].append(row)
-    if empty := [name for number, name in enumerate(dataset.classes) if not rows[number]]:
-        raise BadData(f"No picture to learn a token from for {', '.join(empty)}; leave the class out or add one.")
-    tokens = class_tokens(dataset.classes)
+    """The classes of a data set with their rows."""
+    tokens, rows = class_tokens(dataset.classes), rows_by_class(dataset)
     return tuple(
-        Subject(name=name, token=tokens[name], rows=tuple(rows[number])) for number, name in enumerate(dataset.classes)
+        Subject(name=name, token=tokens[name], rows=tuple(own)) for name, own in zip(dataset.classes, rows, strict=True)
     )
 
 
-def _size(trainer: InversionTrainer, folder: Path) -> int:
-    """The side of the pictures that are learnt from."""
-    if not has_unet(folder):
-        raise BadConfig(f"base: {trainer.base} takes no learnt tokens here; give one of the kind of SD 1.5 or SDXL.")
-    unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
-    levels = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
-    factor = 2 ** (len(levels) - 1)
-    size = trainer.size or int(unet["sample_size"]) * factor
-    if size % factor:
-        raise BadConfig(f"size: {size} is not a multiple of {factor} pixels, which {trainer.base} works in.")
-    return size
-
-
 def _refuse_misfits(trainer: InversionTrainer, parts: Parts) -> None:
-    """A network that only fills holes, and templates in which the word would be cut off."""
-    if parts.unet.config.in_channels != parts.autoencoder.config.latent_channels:
-        raise BadConfig(f"base: {trainer.base} only paints into holes; give the pipeline that it was made from.")
+    """Templates in which the word would be cut off."""
     token = "<token>"  # noqa: S105
     for reader in parts.readers:
         probe = replace(reader, learnt={token: torch.zeros(trainer.vectors, 1)})

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
+from counterfactory.diffusion.adapted import folder_of
+from counterfactory.diffusion.class_encoder import listed
 from counterfactory.diffusion.conditions import follower
-from counterfactory.diffusion.drawing import Parts, drawn_latents, open_parts, size_factor
+from counterfactory.diffusion.drawing import Parts, by_class, drawn_latents, open_parts, size_factor
 from counterfactory.diffusion.encodings import Encodings
 from counterfactory.diffusion.frames import Grid, Size
 from counterfactory.diffusion.latents import decode
 from counterfactory.diffusion.placing import Placing, compiled, placing, quicken, spare
 from counterfactory.diffusion.schedulers import scheduler_like, steps_left
-from counterfactory.diffusion.seeing import with_controls, with_image_prompts, with_tokens
+from counterfactory.diffusion.seeing import with_classes, with_controls, with_image_prompts, with_tokens
 from counterfactory.diffusion.spelling import refuse_unlearnt
 from counterfactory.errors import BadConfig
 from counterfactory.training.pictures import to_pixels
@@ -55,11 +57,13 @@ class LatentPainter:
     encodings: Encodings
     placing: Placing
     steps: int
+    eta: float = 0.0
 
     @property
     def grid(self) -> Grid:
         factor = size_factor(self.parts)
-        return Grid(factor=factor, side=self.parts.unet.config.sample_size * factor)
+        classes = self.parts.classes and self.parts.classes.settings.size
+        return Grid(factor=factor, side=self.parts.unet.config.sample_size * factor, by_class=classes)
 
     @property
     def fills_holes(self) -> bool:
@@ -82,6 +86,8 @@ class LatentPainter:
                 "name one that was trained beside this pipeline in its field `image_prompts`."
             )
         refuse_unlearnt(request, self.parts.readers)
+        if by_class(self.parts, request):
+            refuse_unknown(request, self.parts.classes.settings.classes)
         if not self.fills_holes:
             return request
         if not (request.source and request.mask):
@@ -97,7 +103,7 @@ class LatentPainter:
         if request.strength is not None:
             begins = (steps_left(self.steps, request.strength), request.mask is not None)
         kinds = tuple(sorted(control.kind for control in request.controls))
-        return begins, kinds, request.image_prompt is not None, request.guidance == 1
+        return begins, kinds, request.image_prompt is not None, request.guidance == 1, by_class(self.parts, request)
 
     @torch.no_grad()
     def draw(self, requests: Sequence[Request], size: Size) -> Drawn:
@@ -105,7 +111,7 @@ class LatentPainter:
         asked = [replace(request, size=size) for request in requests]
         seen, canvas = self.encodings.seen(asked, size), self.encodings.canvas(asked, size)
         with self.placing.at_work(self.parts.unet, *self.parts.controls.values()):
-            latents = drawn_latents(self.parts, asked, self.steps, canvas, seen)
+            latents = drawn_latents(self.parts, asked, self.steps, canvas, seen, self.eta)
         with self.placing.at_work(self.parts.autoencoder):
             pictures = decode(self.parts.autoencoder, latents)
         return Drawn(pictures=pictures, flagged=self._flagged(pictures))
@@ -132,19 +138,29 @@ def refuse_strength(request: Request) -> None:
         raise BadConfig(f"strength: {request.strength} is not between 0, the source, and 1, all of it drawn anew.")
 
 
-def open_painter(step: "Diffuse", folder: Path, worker: Worker, tokens: Path | None = None) -> LatentPainter:
+def refuse_unknown(request: Request, classes: Sequence[str]) -> None:
+    """A class that was not learnt, or words against a picture that no words are said for."""
+    if request.label not in range(len(classes)):
+        raise BadConfig(f"label: {request.label} is none of the {listed(classes)} that this adaptation learnt.")
+    if request.negative_prompt:
+        raise BadConfig("negative_prompt: what is drawn by its class has no words; leave it out, or say a prompt too.")
+
+
+def open_painter(step: "Diffuse", folder: Path, worker: Worker) -> LatentPainter:
     """The pipeline of a folder and what a step names beside it, on a worker's device or waiting for its turn."""
     place = placing(worker)
     parts = open_parts(str(folder), place.waits, worker.torch_dtype(), safety_checker=True)
     spare(worker, parts.unet, parts.autoencoder)
-    parts = replace(parts, scheduler=scheduler_like(parts.scheduler, step.scheduler))
+    parts = replace(parts, scheduler=scheduler_like(parts.scheduler, step.scheduler, step.eta))
     parts = with_controls(parts, step.controls)
     if step.image_prompts:
         parts = with_image_prompts(parts, step.image_prompts)
-    if tokens:
-        parts = with_tokens(parts, tokens)
+    if step.tokens:
+        parts = with_tokens(parts, folder_of(step.tokens, worker))
+    if step.classes:
+        parts = with_classes(parts, step.classes.folder(worker))
     quicken(worker, parts.unet, parts.autoencoder, *parts.controls.values())
     compiled(worker, parts.unet, *map(follower, parts.controls.values()))
     at_once = 1 if worker.deterministic else worker.batch_size
     encodings = Encodings(parts, worker.pixels, place, at_once)
-    return LatentPainter(parts=parts, encodings=encodings, placing=place, steps=step.steps)
+    return LatentPainter(parts=parts, encodings=encodings, placing=place, steps=step.steps, eta=step.eta)

@@ -23,7 +23,7 @@ from counterfactory.diffusion.gaussian import (
 from counterfactory.diffusion.pixel_network import unet
 from counterfactory.diffusion.sampling import denoiser, draw_fast
 from counterfactory.diffusion.schedulers import noising_scheduler
-from counterfactory.diffusion.trainers import PixelTrainer
+from counterfactory.diffusion.trainers import ClassPixelTrainer, PixelTrainer
 from counterfactory.keys import seed_for
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.training.checkpoint import Progress
@@ -96,8 +96,9 @@ class Task:
 
     def _show(self, network: Any, errors: Mapping[str, float]) -> dict[str, Any]:
         """Writes the weights, pictures for a person and how good they are; the folder is usable from then on."""
-        save(network, self.trainer, self.folder)
-        model = denoiser(network, scheduler(self.trainer), str(network.device))
+        noising = scheduler(self.trainer)
+        save(network, noising, self.folder)
+        model = denoiser(network, noising, str(network.device))
         drawn = draw_fast(model, range(SHOWN), STEPS)
         save_grid(drawn, 8, self.folder / "training" / "grid.png")
         numbers = {**errors, **self.opinion(drawn)}
@@ -106,15 +107,20 @@ class Task:
 
 
 def build(trainer: PixelTrainer) -> Any:
-    """A network whose first weights follow from the seed alone."""
+    """A network whose first weights follow from the seed alone: half of what it says is noise, half variance."""
+    return network_of(trainer)
+
+
+def network_of(trainer: PixelTrainer | ClassPixelTrainer, **more: int) -> Any:
+    """A trainer's network with what is not the same in all of them."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for("pixel", trainer.schedule.seed))
-        return unet(trainer.network, trainer.size)
+        return unet(trainer.network, trainer.size, **more)
 
 
 def scheduler(trainer: PixelTrainer) -> Any:
-    """How noise was laid on, as diffusers says it."""
-    return noising_scheduler(trainer.noising, trainer.times, "learned_range")
+    """How noise was laid on, as diffusers says it; its steps are spaced as guided-diffusion spaces them."""
+    return noising_scheduler(trainer.noising, trainer.times, variance_type="learned_range", timestep_spacing="linspace")
 
 
 def training_chain(trainer: PixelTrainer, device: str) -> Chain:
@@ -143,16 +149,23 @@ def errors(
 ) -> tuple[Tensor, Tensor]:
     """Of each picture, both parts of the hybrid loss at a time of its own.
 
-    Every time is as likely as any other, and a batch has some of all of them (Kingma et al. 2021, appendix I.1). An
-    error of the noise counts as one of the velocity (Salimans & Ho 2022), 1 / alpha-bar times, but never over `most`.
+    An error of the noise counts as one of the velocity (Salimans & Ho 2022): 1 / alpha-bar times, never over `most`.
     """
-    count, device = len(x_BCHW), x_BCHW.device
-    parts = torch.arange(count, device=device) + torch.rand(count, generator=generator, device=device)
-    step_B = (parts * (len(links) / count)).long().clamp(max=len(links) - 1)
-    noise = torch.randn(x_BCHW.shape, generator=generator, device=device)
+    step_B = spread_times(len(x_BCHW), len(links), generator)
+    noise = torch.randn(x_BCHW.shape, generator=generator, device=x_BCHW.device)
     output = network(noised(links, x_BCHW, noise, step_B), links.times[step_B]).sample.float()
     error_B, bound_B = hybrid_loss(links, output, x_BCHW, noise, step_B, bound_weight)
     return error_B * links.signal[step_B].square().reciprocal().clamp(max=most), bound_B
+
+
+def spread_times(count: int, times: int, generator: torch.Generator) -> Tensor:
+    """A time for each picture of a batch: each as likely as any other, all together some of every part.
+
+    As in Kingma et al. 2021, appendix I.1.
+    """
+    within = torch.rand(count, generator=generator, device=generator.device)
+    parts = torch.arange(count, device=generator.device) + within
+    return (parts * (times / count)).long().clamp(max=times - 1)
 
 
 @torch.no_grad()
@@ -162,11 +175,10 @@ def measured(network: Any, links: Chain, x_BCHW: Tensor) -> dict[str, float]:
     return {"noise_error": round(float(error_B.mean()), 6), "bound": round(float(bound_B.mean()), 6)}
 
 
-def save(network: Any, trainer: PixelTrainer, folder: Path) -> None:
+def save(network: Any, noising: Any, folder: Path) -> None:
     """Writes the folder of a `DDPMPipeline` in half precision."""
     pipelines: Any = DDPMPipeline
     folder.mkdir(parents=True, exist_ok=True)
-    noising = scheduler(trainer)
     pipelines(unet=network, scheduler=noising).save_config(folder)
     save_half(network, folder / "unet")
     noising.save_pretrained(folder / "scheduler")

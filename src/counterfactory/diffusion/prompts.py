@@ -1,7 +1,8 @@
-"""What text encoders make of prompts: Stable Diffusion's one, or the two of SDXL."""
+"""What text encoders make of prompts, Stable Diffusion's one or the two of SDXL, and a class encoder of classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,13 +29,24 @@ class Words:
 
 
 @torch.no_grad()
-def understood(readers: Sequence[Reader], texts: Sequence[Saying], dtype: torch.dtype) -> list[Words]:
-    """Texts as a pipeline's tokenizers and encoders, one pair or two, make them; words beyond their length are lost."""
-    return heard(readers, texts, dtype)
+def understood(readers: Sequence[Reader], sayings: Sequence[Saying], dtype: torch.dtype, classes: Any) -> list[Words]:
+    """What a pipeline's encoders, for texts one or two, and its class encoder, where it has one, make of sayings."""
+    texts = [said for said in sayings if said.label is None]
+    labels = [said.label for said in sayings if said.label is not None]
+    of_texts = iter(heard(readers, texts, dtype) if texts else [])
+    of_classes = iter(named(classes, torch.tensor(labels), dtype) if labels else [])
+    return [next(of_texts if said.label is None else of_classes) for said in sayings]
+
+
+def named(classes: Any, labels_B: Tensor, dtype: torch.dtype) -> list[Words]:
+    """Labels as a class encoder makes them, with a way back for gradients."""
+    each, whole = classes(labels_B.to(next(classes.parameters()).device))
+    summaries = [None] * len(each) if whole is None else whole.to(dtype)
+    return [Words(each=words, whole=summary) for words, summary in zip(each.to(dtype), summaries, strict=True)]
 
 
 def heard(readers: Sequence[Reader], texts: Sequence[Saying], dtype: torch.dtype) -> list[Words]:
-    """The same with a way back for gradients, to the vectors that are learnt."""
+    """Texts as tokenizers and encoders make them, with a way back for gradients; words beyond their length are lost."""
     if len(readers) == 1:
         said = readers[0].read(texts)[0]
         return [Words(each=words) for words in said.to(dtype)]

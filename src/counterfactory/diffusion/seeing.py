@@ -5,13 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from counterfactory.diffusion.adapted import CLASS_ENCODER, LORA, UNET
 from counterfactory.diffusion.adapters import adapter_file, load_adapter
 from counterfactory.diffusion.attention import prompted
+from counterfactory.diffusion.class_encoder import load_class_encoder
 from counterfactory.diffusion.conditions import Seen
 from counterfactory.diffusion.drawing import Parts, picture_size
 from counterfactory.diffusion.encodings import Encodings
 from counterfactory.diffusion.fits import refuse_other_network
 from counterfactory.diffusion.image_encoder import ENCODER, load_image_encoder
+from counterfactory.diffusion.lora import load_lora
 from counterfactory.diffusion.placing import Placing
 from counterfactory.diffusion.tokens import load_tokens
 from counterfactory.errors import BadConfig
@@ -19,6 +25,7 @@ from counterfactory.names import model_folder
 from counterfactory.pixels import Pixels
 from counterfactory.types import Request
 
+WEIGHTS = "diffusion_pytorch_model.safetensors"  # diffusers' own name
 AT_ONCE = 64  # inputs in one call of a network
 
 
@@ -56,6 +63,29 @@ def with_tokens(parts: Parts, folder: Path) -> Parts:
                 f"pipeline's are of {_listed(widths)}; give tokens that were learnt with it or with one like it."
             )
     return replace(parts, tokens=learnt)
+
+
+def with_classes(parts: Parts, folder: Path, fused: bool = True) -> Parts:
+    """The parts with an epoch's class encoder and what its denoiser learnt, where it did; a LoRA is laid into it."""
+    encoder, unet = load_class_encoder(folder / CLASS_ENCODER), parts.unet
+    summary = encoder.settings.summary
+    if encoder.settings.width != unet.config.cross_attention_dim or bool(summary) != (len(parts.readers) > 1):
+        raise BadConfig(
+            f"classes: {folder} was adapted beside a pipeline that listens to {encoder.settings.width} numbers a token "
+            f"and {summary} besides, and this one listens to {unet.config.cross_attention_dim}; give the pipeline that "
+            "it was adapted with."
+        )
+    try:
+        if (folder / UNET).exists():
+            unet.load_state_dict(load_file(folder / UNET / WEIGHTS))
+        if (folder / LORA).exists():
+            load_lora(unet, folder / LORA, fused)
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise BadConfig(
+            f"classes: {folder} does not fit this pipeline's denoiser ({reason}); adapt it anew."
+        ) from error
+    return replace(parts, classes=encoder.to(unet.device, unet.dtype))
 
 
 def _listed(widths: Sequence[int]) -> str:

@@ -22,10 +22,11 @@ MARKED = re.compile(r"<[^<>\s]+>")  # what is meant as a token
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """A text, and how the learnt vectors in it are moved."""
+    """A text, and how the learnt vectors in it are moved; or a class in place of a text."""
 
     text: str
     noise: TokenNoise | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

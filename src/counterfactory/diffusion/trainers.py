@@ -13,6 +13,7 @@ from counterfactory.types import Dataset
 from counterfactory.worker import Worker
 
 FEWEST_LINEAR = 20  # steps of linear noise whose last takes all that is there
+Side = Annotated[int, Field(ge=8, le=2048)]
 TEMPLATES = (
     "a photo of {}",
     "a picture that shows {}",
@@ -122,6 +123,28 @@ class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `DDPMPipeline.from_pretrained` loads; resumes like any training."""
         from counterfactory.diffusion.pixel import fit
+
+        return fit(self, worker, folder, datasets)
+
+
+class ClassPixelTrainer(BaseModel, frozen=True, extra="forbid"):
+    """A diffusion model of pixels that draws the classes of `datasets["train"]`: from scratch, for small pictures."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[str] = "class-pixels"
+
+    schedule: Schedule = Schedule(images=1_000_000, batch_size=32)
+    network: PixelNetwork = PixelNetwork()
+    size: Side = 32  # of the pictures; where the network cannot halve it they get a margin, which is cut off again
+    times: Count = 1000  # steps from picture to noise
+    noising: Literal["linear", "cosine"] = "cosine"
+    unsaid: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of labels left out, so that guidance has a zero
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of pictures that are mirrored
+    every: Count | None = None  # passes over the data between weights that are kept; None for those of the end alone
+
+    def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
+        """Leaves a folder that `DrawPixels` draws from, as a `DDPMPipeline` has it; resumes like any training."""
+        from counterfactory.diffusion.class_pixels import fit
 
         return fit(self, worker, folder, datasets)
 

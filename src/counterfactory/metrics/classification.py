@@ -21,6 +21,7 @@ def measure(probabilities: Array, targets: Array | Whole) -> Mapping[str, float]
     numbers = {
         "accuracy": accuracy(probabilities, targets),
         "balanced_accuracy": balanced_accuracy(probabilities, targets),
+        "auc": mean_known(one_against_rest(probabilities, targets)),
         "nll": negative_log_likelihood(probabilities, targets),
         "calibration_error": calibration_error(probabilities, targets),
     }
@@ -99,6 +100,12 @@ def average_precision(probabilities: Array, targets: Array) -> Array:
 def area_under_curve(probabilities: Array, targets: Array) -> Array:
     """For each label (C,) the chance that a positive scores above a negative (ROC); NaN without one of either."""
     return _by_label(_area, probabilities, targets)
+
+
+def one_against_rest(probabilities: Array, targets: Array | Whole) -> Array:
+    """For each class (C,) the chance that an image of it scores above another; NaN for a class that no image has."""
+    right = labels(targets)
+    return np.array([_area(scores, right == number) for number, scores in enumerate(probabilities.T)])
 
 
 def labels(targets: Array | Whole) -> NDArray[np.int64]:

@@ -11,15 +11,23 @@ AT_ONCE = 4_000_000  # values of the kernel: 32 MB, whatever the sets' sizes
 
 
 def frechet_distance(a_ND: Features, b_MD: Features) -> float:
-    """Between two sets of features, each taken for a Gaussian (Heusel et al. 2017, eq. 6)."""
-    apart = np.square(a_ND.mean(0) - b_MD.mean(0)).sum()
+    """Between two sets of features, each taken for a Gaussian (Heusel et al. 2017, eq. 6).
+
+    With covariances X'X and Y'Y the trace of the root of their product is the sum of the singular values of XY', and X
+    has no more rows than pictures or features: few pictures cost what they are, however many features they have.
+    """
+    apart = np.square(a_ND.mean(0, dtype=np.float64) - b_MD.mean(0, dtype=np.float64)).sum()
     if min(len(a_ND), len(b_MD)) < 2:
         return float(apart)
-    one, other = (np.atleast_2d(np.cov(features, rowvar=False)) for features in (a_ND, b_MD))
-    roots = np.sqrt(
-        np.linalg.eigvals(one @ other).astype(complex)
-    ).real  # of a product whose eigenvalues are not negative
-    return float(max(0.0, apart + np.trace(one) + np.trace(other) - 2 * roots.sum()))
+    one, other = _spread(a_ND), _spread(b_MD)
+    shared = np.linalg.svd(one @ other.T, compute_uv=False).sum()
+    return float(max(0.0, apart + np.square(one).sum() + np.square(other).sum() - 2 * shared))
+
+
+def _spread(x_ND: Features) -> NDArray[np.float64]:
+    """A matrix X, at most square, whose X'X is the features' covariance."""
+    centred = (x_ND - x_ND.mean(0, dtype=np.float64)) / np.sqrt(len(x_ND) - 1)
+    return np.asarray(np.linalg.qr(centred, mode="r")) if len(x_ND) > x_ND.shape[1] else centred
 
 
 def kernel_distance(a_ND: Features, b_MD: Features) -> float:

@@ -13,7 +13,7 @@ from counterfactory.recipes.augmentation import Drawn, class_of
 from counterfactory.recipes.class_words import plain
 from counterfactory.run import Run
 from counterfactory.score.clip import ClipEmbed, ClipScore
-from counterfactory.types import Address, Dataset, Failed, Table
+from counterfactory.types import Dataset, Failed, Sample, Table
 
 SHARES = ("precision", "recall", "density", "coverage")
 
@@ -41,19 +41,21 @@ def _measured(run: Run, eyes: str, found: Drawn, seed: int) -> Mapping[str, floa
     real: Dataset | None = found.choices[seed].get("validation")
     if real is None or min(len(kept), len(real)) <= NEIGHBOURS:
         return None
-    theirs = _features(run, eyes, [sample.image for sample in real.samples])
-    ours = _features(run, eyes, [one.sample.image for one in kept])
+    theirs = features(run, eyes, real.samples)
+    ours = features(run, eyes, [one.sample for one in kept])
     names = found.choices[seed]["train"].classes
     pairs = [(one.sample.image, plain(names[class_of(one.sample)])) for one in kept]
     scores = [said for said in run.map(ClipScore(model=eyes), pairs) if not isinstance(said, Failed)]
-    shares = fidelity(theirs, ours)
-    return {
-        **{name: shares[name] for name in SHARES},
-        "kernel distance": kernel_distance(theirs, ours),
-        "CLIP score": fmean(scores),
-    }
+    return {**likeness(theirs, ours), "CLIP score": fmean(scores)}
 
 
-def _features(run: Run, eyes: str, addresses: Sequence[Address]) -> Any:
-    said = run.map(ClipEmbed(model=eyes), addresses)
+def likeness(real_ND: Any, made_MD: Any) -> dict[str, float]:
+    """How made pictures lie among real ones."""
+    shares = fidelity(real_ND, made_MD)
+    return {**{name: shares[name] for name in SHARES}, "kernel distance": kernel_distance(real_ND, made_MD)}
+
+
+def features(run: Run, eyes: str, samples: Sequence[Sample]) -> Any:
+    """Where pictures lie in a CLIP's space."""
+    said = run.map(ClipEmbed(model=eyes), [sample.image for sample in samples])
     return np.stack([one for one in said if not isinstance(one, Failed)])

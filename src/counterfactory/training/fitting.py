@@ -39,6 +39,7 @@ class Lesson:
     length: int  # rows of the data
     loss: Callable[[nn.Module, Rows, torch.Generator], Tensor]
     show: Callable[[nn.Module, Progress], Mapping[str, Any]] = lambda _average, _progress: {}  # at each checkpoint
+    passed: Callable[[nn.Module, int], None] = lambda _average, _passes: None  # after each pass over the data
     longest: float = 1.0  # gradients are shortened to this length, all parameters taken together
 
 
@@ -67,6 +68,7 @@ def learn(lesson: Lesson, schedule: Schedule, worker: Worker, folder: Path, team
 def train(lesson: Lesson, schedule: Schedule, site: Site) -> tuple[nn.Module, Progress]:
     """The average of the weights over the last steps, from where a killed call came to."""
     site.folder.mkdir(parents=True, exist_ok=True)
+    schedule = schedule.over(lesson.length)
     state = _state(lesson.module.to(site.device), schedule)
     progress = kept = resume(state, site.folder, site.team, site.device)
     _shorten_log(site, progress)
@@ -106,9 +108,10 @@ def _stretch(lesson: Lesson, schedule: Schedule, site: Site, state: State, progr
         losses.append(_step(lesson, schedule, site, state, progress.images, rate))
         if site.team.leads:
             _follow(state, schedule.average(progress.step))
-        progress = replace(
-            progress, step=progress.step + 1, images=progress.images + schedule.batch_size * site.team.size
-        )
+        before, images = progress.images, progress.images + schedule.batch_size * site.team.size
+        progress = replace(progress, step=progress.step + 1, images=images)
+        if site.team.leads and images // lesson.length > before // lesson.length:
+            lesson.passed(state.average, images // lesson.length)
     site.team.average(state.module.parameters())
     mean = torch.stack(losses).mean()
     site.team.average([mean])

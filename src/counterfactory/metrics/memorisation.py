@@ -1,0 +1,55 @@
+"""Whether made pictures repeat the training pictures: as near to them as only a few of the real unseen ones are."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from counterfactory.errors import BadData
+from counterfactory.metrics.duplicates import Vectors, nearest
+from counterfactory.metrics.statistics import share_interval
+from counterfactory.types import Interval
+
+RARE = 0.05  # of the unseen real pictures are as near as what counts as near
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Memorisation:
+    """How near each made picture comes to the training pictures, and what share is nearer than real ones come."""
+
+    share: Interval  # of made pictures that lie nearer than the threshold
+    expected: float  # that share, if made pictures came no nearer than unseen real ones do
+    threshold: float  # a cosine
+    cosines: NDArray[np.float64]  # of each made picture to its nearest training picture
+    places: NDArray[np.int64]  # that one's row
+    worst: NDArray[np.int64]  # the made pictures' rows, the nearest first
+
+    @property
+    def found(self) -> bool:
+        """Whether more is near than chance explains."""
+        return (self.share.low or 0.0) > self.expected
+
+
+def memorisation(made_ND: Vectors, training_MD: Vectors, unseen_KD: Vectors, rare: float = RARE) -> Memorisation:
+    """Of vectors of length 1: each made picture's nearest training picture, judged by how near unseen real ones are.
+
+    The threshold is the m-th largest of the unseen ones' K cosines, m = rare (K + 1) rounded down: another picture of
+    their kind exceeds it with a chance of m / (K + 1), whatever the distribution.
+    """
+    few = int(rare * (len(unseen_KD) + 1))
+    if not few or not len(made_ND) or not len(training_MD):
+        raise BadData(
+            f"There are {len(made_ND)} made, {len(training_MD)} training and {len(unseen_KD)} unseen real pictures; "
+            f"expected some of the first two and at least {math.ceil(1 / rare) - 1} of the last."
+        )
+    cosines, places = nearest(made_ND, training_MD)
+    threshold = float(np.sort(nearest(unseen_KD, training_MD)[0])[-few])
+    return Memorisation(
+        share=share_interval(int((cosines > threshold).sum()), len(cosines)),
+        expected=few / (len(unseen_KD) + 1),
+        threshold=threshold,
+        cosines=cosines,
+        places=places,
+        worst=np.argsort(-cosines, kind="stable"),
+    )

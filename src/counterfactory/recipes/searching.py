@@ -1,0 +1,108 @@
+"""The search of a way to draw: each is worth what a classifier that learnt from its drawings is on real images."""
+
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+
+from counterfactory.diffusion.adapted import Adapted, epochs, folder_of
+from counterfactory.errors import BadData, TooManyFailures
+from counterfactory.metrics.classification import measure
+from counterfactory.recipes.generation import Size, asked, drawn, synthetic
+from counterfactory.recipes.generators import Generator, Part, Way
+from counterfactory.recipes.trials import Choice, answers, measuring_splits
+from counterfactory.recipes.tuning import Tuning
+from counterfactory.run import Run
+from counterfactory.search.course import Report
+from counterfactory.search.plan import Settings
+from counterfactory.search.trials import Found
+from counterfactory.types import Collection, Dataset
+from counterfactory.worker import nobody
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """A part that learnt, and the way in which is drawn from then on."""
+
+    part: Part | None  # none where all was learnt before
+    known: Adapted
+    way: Way
+    found: Found | None = None  # none where nothing was searched
+    ways: tuple[Way, ...] = ()  # that its trials stand for
+    usual: tuple[float, ...] = ()  # scores of the way by hand, with the seeds of the finalists
+    best: tuple[float, ...] = ()  # the same of the way that was found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What ways of drawing are tried with: who draws, and real images to tell by."""
+
+    run: Run
+    generator: Generator
+    tuning: Tuning
+    usual: Way  # by hand
+    choice: Choice
+    judges: Dataset | None  # of the ways
+    size: Size | None  # of the drawings
+    seed: int
+
+    def best(self, number: int, part: Part | None, known: Adapted, before: Round | None) -> Round:
+        """The way to draw after a part; the one by hand stands where nothing is better."""
+        if not self.tuning.trials_after(number):
+            return Round(part=part, known=known, way=self.usual)
+        kept = epochs(folder_of(known.model, self.run.worker))
+        usual, earlier = self.tuning.usual(self.usual, kept), before.way if before and before.found else None
+        said = self.tuning.search(number, kept, usual, earlier, self.seed)
+        way = partial(self.tuning.way, kept=kept, usual=self.usual)
+
+        def score(settings: Settings, report: Report, seed: int) -> float:
+            return self.score(known, way(settings), seed, report)
+
+        found = self.run.search(said, score, self._about(known), way)
+        scores, best, values = self._scores(known, usual), way(found.settings), found.finalists[0].values
+        if scores and fmean(scores) >= found.value:
+            best, values = usual, scores
+        chosen = known.model_copy(update={"epoch": best.epoch})
+        ways = tuple(way(trial.settings) for trial in found.trials)
+        return Round(part=part, known=chosen, way=best, found=found, ways=ways, usual=scores, best=values)
+
+    def score(self, known: Adapted, way: Way, seed: int, report: Report = nobody) -> float:
+        """What a classifier is worth that learnt from drawings alone."""
+        train, judges = self.choice["train"], self.judges
+        assert judges is not None, "a search has images to tell by"
+        classes = len(train.classes)
+        requests = [
+            asked(label, number, ["search", self.seed, seed], guidance=way.guidance, size=self.size)
+            for number in range(-(-self.tuning.images // classes))
+            for label in range(classes)
+        ]
+        made = synthetic(drawn(self.run, self.generator.engine(known, way), requests), train)
+        trainer = self.tuning.classifier.with_(seed=self.seed + seed)
+        label = f"learn from {len(made)} drawings"
+        artifact = self.run.fit(trainer, label, report, train=made, validation=self.choice["validation"])
+        said = answers(self.run, artifact, {self.tuning.split: judges})[self.tuning.split]
+        return measure(said["probabilities"], said["targets"])[self.tuning.measure]
+
+    def _scores(self, known: Adapted, usual: Way) -> tuple[float, ...]:
+        """What the finalists are compared to, by their seeds; nothing where it cannot be drawn so."""
+        try:
+            return tuple(self.score(known, usual, seed) for seed in range(1, self.tuning.repeats + 1) or range(1))
+        except TooManyFailures as error:
+            self.run.watcher.note(f"The way by hand has no score: {error}")
+            return ()
+
+    def _about(self, known: Adapted) -> list[object]:
+        """All that a score follows from beside the way."""
+        judged = self.tuning.model_copy(update={"trials": (), "finalists": 1, "repeats": 0})
+        return [self.generator.engine(known, self.usual), judged, dict(self.choice), self.judges, self.size]
+
+
+def judges_of(tuning: Tuning, data: Collection, choice: Choice) -> Dataset | None:
+    """The real images that tell ways of drawing apart; none where no search is wanted."""
+    if not any(tuning.trials):
+        return None
+    if "validation" not in choice:
+        raise BadData(
+            "No real images are left to tell ways of drawing apart by: no class has two training images. Give a "
+            "validation split, or say how to draw: --set tuning.trials=[] --set drawing.guidance=2."
+        )
+    return next(iter(measuring_splits(data).values())) if tuning.split == "test" else choice["validation"]

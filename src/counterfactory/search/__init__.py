@@ -1,0 +1,1 @@
+"""Looking for the settings under which something is best."""

@@ -1,0 +1,265 @@
+"""Synthetic data sets from a few images to the page, by networks that have learnt nothing."""
+
+import json
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from companions import save_base
+from counterfactory import plugins
+from counterfactory.data.read import read
+from counterfactory.errors import BadConfig, BadData, TooManyFailures, UnknownName
+from counterfactory.keys import canonical
+from counterfactory.recipes import searching
+from counterfactory.recipes.cas import REAL
+from counterfactory.recipes.datagen import Datagen
+from counterfactory.recipes.generation import MADE, Amount, asked, made_elsewhere
+from counterfactory.recipes.job import build
+from counterfactory.recipes.tuning import Tuning
+from counterfactory.run import Run
+from counterfactory.types import Address, Collection, Dataset, Origin, Report, Sample
+from counterfactory.worker import Worker
+
+# diffusers' schedulers under numpy 2
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+
+DATA = read("diorama:train=12,validation=21,test=9,size=32,classes=car+dog+house")
+QUICK = (
+    "seeds=[0]", "generator.encoder.schedule.epochs=2", "generator.encoder.schedule.batch_size=4",
+    "generator.denoiser.epochs=1", "generator.denoiser.batch_size=4", "drawing.steps=2", "tuning.trials=[2,2]",
+    "tuning.images=6", "tuning.steps=[2,3]", "tuning.finalists=1", "tuning.repeats=1", "tuning.rung=null",
+    "tuning.classifier.steps=2", "tuning.classifier.size=32", "amount.times=[1,2]", "classifier.steps=2",
+    "classifier.size=32", "eyes=null",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_base(tmp_path_factory.mktemp("base") / "model")
+
+
+def recipe(base: Path | None, *sets: str) -> Any:
+    at = [f"generator.encoder.base={base}"] if base else []
+    return build({"job": "synthesize", "recipe": "datagen", "data": "x"}, None, [*QUICK, *at, *sets], None)[1]
+
+
+def report(folder: Path, one: Any, data: Collection = DATA, name: str = "run") -> Report:
+    with Run(folder / name, Worker(workspace=folder, processes=1)) as held:
+        return one.run(held, data)
+
+
+def table(found: Report, title: str) -> Any:
+    (one,) = (each for each in found.tables if each.title == title)
+    return one
+
+
+def test_all_stages_end_in_a_page_and_a_folder_that_trains(tmp_path: Path, base: Path):
+    found = report(tmp_path, recipe(base, "eyes=zoo:diorama/clip"))
+    assert [row[0] for row in table(found, "Accuracy").rows] == [REAL, "x1", "x2", f"{REAL} + x2"]
+    assert [row[:2] for row in table(found, "What the searches found").rows] == [
+        ("the class encoder", 2),
+        ("the denoiser", 2),
+    ]
+    assert [plot.title for plot in found.plots][:2] == [
+        "Accuracy on test against size",
+        "Accuracy on test-unusual against size",
+    ]
+    assert "Search 1" in {plot.title for plot in found.plots}
+    assert table(found, "Likeness to real images").columns[:3] == ("set", "images", "Fréchet distance (FID)")
+    assert {gallery.title for gallery in found.galleries} >= {"Drawn, class by class", "Nearest to training images"}
+    exported = read(str(tmp_path / "run/data"))
+    assert Counter(sample.target for sample in exported.splits["train"].samples) == {0: 8, 1: 8, 2: 8}
+    lines = [json.loads(line) for line in (tmp_path / "run/data/train/metadata.jsonl").read_text().splitlines()]
+    assert Counter(json.loads(line["attributes"])["set"] for line in lines) == {"x1": 12, "x2": 12}
+    assert Worker(workspace=tmp_path).pixels.image(exported.splits["train"].samples[0].image).size == (32, 32)
+
+
+def test_the_same_settings_make_nothing_twice_and_a_stage_goes_on_from_what_is_there(tmp_path: Path, base: Path):
+    adapted = report(tmp_path, recipe(base, "stage=adapt"))
+    assert not adapted.tables or "Accuracy" not in {one.title for one in adapted.tables}
+    report(tmp_path, recipe(base, "stage=search"), name="search")
+    with Run(tmp_path / "again", Worker(workspace=tmp_path, processes=1)) as held:
+        recipe(base, "stage=search").run(held, DATA)
+        assert held.made == 0
+
+
+def test_a_run_that_is_killed_before_each_of_its_parts_comes_to_the_same(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+):
+    one = recipe(base, "tuning.trials=[2,1]")
+    whole = report(tmp_path / "whole", one)
+    met: set[str] = set()
+
+    def killing(verb: Any) -> Any:
+        def once(self: Run, step: Any, *said: Any, **datasets: Dataset) -> Any:
+            if (name := canonical(step)) not in met:
+                met.add(name)
+                raise KeyboardInterrupt
+            return verb(self, step, *said, **datasets)
+
+        return once
+
+    for verb in ("fit", "map", "search"):
+        monkeypatch.setattr(Run, verb, killing(getattr(Run, verb)))
+    found = None
+    while found is None:
+        with suppress(KeyboardInterrupt):
+            found = report(tmp_path / "killed", one)
+    assert len(met) > 10
+    assert found.numbers == whole.numbers
+
+
+def test_an_adaptation_that_was_made_before_draws_without_learning(tmp_path: Path, base: Path):
+    report(tmp_path, recipe(base, "stage=adapt"))
+    (model,) = {path.parents[2] for path in tmp_path.glob("artifacts/*/epochs/001/unet")}
+    sets = (f"generator.start.model={model}", "generator.learn=[]", "drawing.epoch=1", "stage=generate")
+    found = report(tmp_path, recipe(base, *sets), name="drawn")
+    assert found.numbers["drawn"] == 24
+    assert (
+        not list((tmp_path / "drawn").glob("spent.json"))
+        or "learning" not in (tmp_path / "drawn/spent.json").read_text()
+    )
+
+
+def test_a_set_made_elsewhere_is_scored_without_a_generator(tmp_path: Path, base: Path):
+    report(tmp_path, recipe(base, "stage=generate", "amount.times=[1]", "tuning.trials=[]"))
+    found = report(tmp_path, recipe(None, "stage=cas", f"made={tmp_path / 'run/data'}"), name="cas")
+    assert [row[0] for row in table(found, "Accuracy").rows] == [REAL, MADE, f"{REAL} + {MADE}"]
+    other = read("diorama:train=4,classes=cup+dog").splits["train"]
+    with pytest.raises(BadData, match="car"):
+        made_elsewhere("diorama:train=6,classes=car+dog", other)
+
+
+def test_pixels_learn_from_nothing_in_one_part(tmp_path: Path):
+    network = "{channels: [8, 8], attends: [false, true], head_width: 4, groups: 4}"
+    course = f"size: 8, times: 20, every: 1, schedule: {{epochs: 2, batch_size: 4}}, network: {network}"
+    found = report(tmp_path, recipe(None, f"generator={{kind: pixels, network: {{{course}}}}}"))
+    assert [row[0] for row in table(found, "What the searches found").rows] == ["the model of pixels"]
+
+
+def test_greyscale_images_of_odd_sizes_and_a_class_of_one_image_come_back_in_their_size(tmp_path: Path, base: Path):
+    data = _grey(tmp_path / "grey", counts=(6, 1))
+    found = report(tmp_path, recipe(base, "tuning.trials=[1]", "tuning.images=2", "amount.times=[1]"), data)
+    assert any("One training image is all there is of b" in sentence for sentence in found.summary)
+    assert any("no validation split" in sentence for sentence in found.summary)
+    drawn = read(str(tmp_path / "run/data")).splits["train"].samples
+    assert {Worker(workspace=tmp_path).pixels.image(sample.image).size for sample in drawn} == {(21, 17)}
+
+
+def test_where_no_image_can_judge_a_search_says_so(tmp_path: Path, base: Path):
+    data = _grey(tmp_path / "grey", counts=(1, 1))
+    with pytest.raises(BadData, match="No real images are left to tell ways of drawing apart by"):
+        report(tmp_path, recipe(base), data)
+    assert report(tmp_path, recipe(base, "tuning.trials=[]", "stage=generate"), data, "drawn").numbers["drawn"] == 4
+
+
+def test_a_trial_without_memory_ends_alone_and_of_failed_ones_it_is_said_why(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+):
+    score = searching.Study.score
+
+    def scarce(self: Any, known: Any, way: Any, *more: Any) -> float:
+        if way.steps == 3:
+            raise MemoryError("not enough memory for three steps")
+        return score(self, known, way, *more)
+
+    monkeypatch.setattr(searching.Study, "score", scarce)
+    one = recipe(base, "stage=search", "generator.learn=[encoder]", "tuning.trials=[5]")
+    rows = table(report(tmp_path, one), "Trials of search 1").rows
+    assert any("out of memory" in row[-1] for row in rows)
+    monkeypatch.setattr(searching.Study, "score", _failing)
+    with pytest.raises(TooManyFailures, match="the network says nothing"):
+        report(tmp_path / "failed", one)
+
+
+def test_sets_are_nested_and_of_the_size_that_was_asked_for():
+    train = _dataset((3, 1))
+    for per_class, counts in (("original", [3, 1]), ("balanced", [2, 2]), (4, [4, 4]), ({"b": 5}, [0, 5])):
+        amount = Amount(per_class=per_class, times=(1, 3))
+        assert amount.counts(train) == counts
+        requests = amount.requests(train, 1.0, None, 0)
+        drawn = [_drawn(request.label, request.seed) for request in requests]
+        sets = amount.nested(drawn, train)
+        assert [len(each) for each in sets.values()] == [sum(counts), 3 * sum(counts)]
+        for label in range(2):
+            small, large = ([s for s in each.samples if s.target == label] for each in sets.values())
+            assert large[: len(small)] == small
+    with pytest.raises(UnknownName, match="Did you mean 'b'"):
+        Amount(per_class={"bb": 1}).counts(train)
+    assert asked(1, 2, 0, guidance=1.0) == asked(1, 2, 0, guidance=1.0)
+
+
+def test_a_thousand_classes_are_each_asked_for():
+    train = _dataset((1,) * 1000)
+    assert len(Amount(per_class="balanced", times=(1,)).requests(train, 1.0, None, 0)) == 1000
+
+
+def test_the_second_search_looks_around_what_the_first_found():
+    tuning = plugins.preset(Datagen, "paper").tuning
+    usual = tuning.usual(plugins.preset(Datagen, "paper").drawing, [1, 2, 3])
+    assert usual.epoch == 3
+    first = tuning.search(0, [1, 2, 3], usual, None, 0)
+    assert first.space["steps"].model_dump() == {"low": 5, "high": 50}
+    assert first.space["guidance"].model_dump() == {"low": 0.0, "high": 7.5}
+    best = tuning.way({"epoch": 2, "steps": 30, "guidance": 1.2}, [1, 2, 3], usual)
+    assert (best.steps, best.guidance) == (31, 1.2)  # as the published sampler counts
+    second = tuning.search(1, [5], usual, best, 0)
+    assert second.space["steps"].model_dump() == {"low": 5, "high": 31}
+    assert second.space["guidance"].model_dump() == {"low": 0.0, "high": 2.4}
+    assert "epoch" not in second.space
+
+
+def test_equal_step_schedules_are_one_way():
+    tuning, usual = plugins.preset(Datagen, "paper").tuning, Datagen().drawing
+    ways = {tuning.way({"steps": steps, "guidance": 1.0}, [], usual).steps for steps in range(5, 51)}
+    assert len(ways) == 35  # of 46 numbers; the published sampler goes 39 ways, some of equally many steps
+    said = {"steps": 9, "guidance": 1.1, "epoch": 4}
+    assert Tuning().way(said, [2, 6], usual).model_dump(exclude_none=True) == {
+        "epoch": 2, "steps": 9, "guidance": 1.0, "eta": 0.0,
+    }  # fmt: skip
+
+
+def test_presets_say_what_they_are():
+    assert plugins.presets(Datagen) == ["tiny", "default", "paper", "paper-code-selects-on-test"]
+    code = plugins.preset(Datagen, "paper-code-selects-on-test")
+    assert (code.tuning.split, code.generator.encoder.shape, code.generator.encoder.unsaid) == ("test", "published", 0)
+    assert plugins.preset(Datagen, "paper").tuning.split == "validation"
+    with pytest.raises(BadConfig, match="without a `start` an encoder learns first"):
+        recipe(None, "generator.learn=[denoiser]")
+
+
+def test_what_chose_by_test_images_says_so(tmp_path: Path, base: Path):
+    found = report(tmp_path, recipe(base, "tuning.split=test", "stage=search", "tuning.trials=[1]"))
+    assert "TEST images chose" in found.summary[0]
+
+
+def _failing(*_said: Any) -> float:
+    raise BadData("the network says nothing.")
+
+
+def _grey(folder: Path, counts: tuple[int, ...]) -> Collection:
+    from PIL import Image
+
+    dice = np.random.default_rng(0)
+    for split, number in (("train", counts), ("test", (2,) * len(counts))):
+        for name, count in zip("abc", number, strict=False):
+            (folder / split / name).mkdir(parents=True)
+            for n in range(count):
+                Image.fromarray(dice.integers(0, 255, (17, 21), np.uint8)).save(folder / split / name / f"{n}.png")
+    return read(str(folder))
+
+
+def _dataset(counts: tuple[int, ...]) -> Dataset:
+    samples = [
+        Sample(image=Address(f"{label}-{n}"), target=label) for label, count in enumerate(counts) for n in range(count)
+    ]
+    names = "ab" if len(counts) == 2 else [f"class{n}" for n in range(len(counts))]
+    return Dataset(samples=tuple(samples), classes=tuple(names))
+
+
+def _drawn(label: int | None, seed: int) -> Sample:
+    return Sample(image=Address(f"{label} {seed}"), target=label, origin=Origin(seed=seed))
