@@ -28,7 +28,7 @@ def public_names(modules: tuple[Source, ...]) -> list[str]:
 
 
 def _is_public(module: Source) -> bool:
-    return module.name in {"counterfactory", "counterfactory.types"} or module.unit == "testing"
+    return module.name == "counterfactory" or module.unit in {"types", "testing"}
 
 
 def _entry_points() -> Iterator[tuple[str, str, str]]:
