@@ -38,8 +38,8 @@ from counterfactory.worker import Worker, choose_device
 JUDGE = "zoo:diorama/judge"
 MODES = ("fast", "chained", "exact")
 IMAGES = {"quality": 200, "speed": 2, "pooling": 100}
-SIDE_BY_SIDE = 10  # images in a batch of the pooling benchmark
-WEAK = 0.1  # of the first scale: not all flip at once
+SIDE_BY_SIDE, FEWEST = 10, 3  # images in a batch of the pooling benchmark, and batches
+WEAK = 0.4  # of the first scale, so that not all flip at once
 Asked = Sequence[tuple[Sample, Question]]
 
 
@@ -128,7 +128,7 @@ def pooling(step: Explain, worker: Worker, asked: Sequence[Question]) -> dict[st
     late = [question for question, number in zip(asked, tries, strict=True) if number == 2]
     easy = SIDE_BY_SIDE - 1
     batches = [[*early[easy * n : easy * (n + 1)], one] for n, one in enumerate(late[: len(early) // easy])]
-    if len(batches) < 2:
+    if len(batches) < FEWEST:
         raise SystemExit(f"{len(early)} images flip at once and {len(late)} later: give more --images.")
     together = _counted(explainer, [[question for batch in batches for question in batch]])
     apart = _counted(explainer, batches)

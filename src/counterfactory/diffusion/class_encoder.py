@@ -55,7 +55,7 @@ class ClassEncoder(nn.Module):
             one_hot = functional.one_hot(rows, classes + 1)[:, :classes]
             numbers = self.layers(one_hot.to(next(self.parameters()).dtype))
         contexts, summaries = numbers[:, : said.tokens * said.width], numbers[:, said.tokens * said.width :]
-        return contexts.unflatten(1, (said.tokens, said.width)), summaries if said.summary else None
+        return contexts.reshape(-1, said.tokens, said.width), summaries if said.summary else None
 
 
 def listed(classes: Sequence[str]) -> str:
