@@ -14,6 +14,7 @@ from counterfactory.classify.saved import save
 from counterfactory.data.read import read
 from counterfactory.diffusion.pixel import build as build_denoiser
 from counterfactory.diffusion.pixel import save as save_denoiser
+from counterfactory.diffusion.pixel import scheduler
 from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig, BadData, UnknownName
 from counterfactory.recipes.dime import Dime
@@ -38,7 +39,7 @@ def denoiser(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that has learnt nothing: what flips, flips by the classifier's pull alone."""
     folder = tmp_path_factory.mktemp("denoiser")
     trainer = PixelTrainer(network=SHAPE, size=16, times=100)
-    save_denoiser(build_denoiser(trainer), trainer, folder)
+    save_denoiser(build_denoiser(trainer), scheduler(trainer), folder)
     return folder
 
 

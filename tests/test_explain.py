@@ -20,6 +20,7 @@ from counterfactory.classify.saved import Classifier, save
 from counterfactory.diffusion.gaussian import alpha_bars, linear_betas
 from counterfactory.diffusion.pixel import build as build_denoiser
 from counterfactory.diffusion.pixel import save as save_denoiser
+from counterfactory.diffusion.pixel import scheduler
 from counterfactory.diffusion.sampling import Denoiser
 from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig
@@ -372,7 +373,7 @@ def test_a_start_beyond_the_steps_is_refused():
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A denoiser and a classifier as folders, neither of which has learnt anything."""
     folder = tmp_path_factory.mktemp("models")
-    save_denoiser(network().float(), TRAINER, folder / "denoiser")
+    save_denoiser(network().float(), scheduler(TRAINER), folder / "denoiser")
     with seeded("cpu", 3):
         save(
             build(SmallResNet(width=8, blocks=1), ("a", "b", "c"), "single-label", (16, 16)),

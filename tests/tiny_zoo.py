@@ -78,4 +78,4 @@ def _save_pixel(folder: Path) -> None:
     trainer = PixelTrainer(schedule=COURSE, network=shape, size=8, times=4)
     with torch.random.fork_rng():
         network: Any = pixel.build(trainer)
-    pixel.save(network, trainer, folder)
+    pixel.save(network, pixel.scheduler(trainer), folder)

@@ -21,7 +21,7 @@ def default_recipe(job: str) -> str:
     names = recipe_names(job)
     if not names:
         raise Unavailable(
-            f"No recipe for the job {job!r} is there yet: this version has {', '.join(filter(recipe_names, JOBS))}."
+            f"No recipe for the job {job!r} is installed; install Counterfactory again, so that its recipes are known."
         )
     if USUAL.get(job) in names:
         return USUAL[job]

@@ -3,7 +3,6 @@
 import typer
 
 from counterfactory.cli import about, data, jobs, models, people, workspace
-from counterfactory.plugins import recipe_names
 
 app = typer.Typer(
     help="What generative models can add to a labelled image set.",
@@ -14,11 +13,11 @@ app = typer.Typer(
 )
 app.callback()(about.program)
 app.command()(jobs.demo)
-app.command(hidden=not recipe_names("augment"))(jobs.augment)
-app.command(hidden=not recipe_names("compare"))(jobs.compare)
-app.command(hidden=not recipe_names("stress"))(jobs.stress)
-app.command(hidden=not recipe_names("synthesize"))(jobs.synthesize)
-app.command(hidden=not recipe_names("explain"))(jobs.explain)
+app.command()(jobs.augment)
+app.command()(jobs.compare)
+app.command()(jobs.stress)
+app.command()(jobs.synthesize)
+app.command()(jobs.explain)
 app.command()(jobs.train)
 app.command()(jobs.evaluate)
 app.command("inspect")(data.inspect_data)

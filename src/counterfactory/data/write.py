@@ -36,8 +36,9 @@ PICTURES = {"file_name": "image", "mask": "mask"}  # columns of files, and what 
 def export(folder: Path, out: Path, format: Format) -> Path:
     """Write a published folder in another form to a new or empty folder."""
     write = {"imagefolder": _image_folder, "parquet": _parquet, "webdataset": _webdataset, "csv": _csv}[format]
+    card, splits = read_card(folder), _splits(folder)
     with new_folder(out) as part:
-        write(_splits(folder), part, read_card(folder))
+        write(splits, part, card)
     return out
 
 

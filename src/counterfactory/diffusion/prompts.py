@@ -29,7 +29,9 @@ class Words:
 
 
 @torch.no_grad()
-def understood(readers: Sequence[Reader], sayings: Sequence[Saying], dtype: torch.dtype, classes: Any) -> list[Words]:
+def understood(
+    readers: Sequence[Reader], sayings: Sequence[Saying], dtype: torch.dtype, classes: Any = None
+) -> list[Words]:
     """What a pipeline's encoders, for texts one or two, and its class encoder, where it has one, make of sayings."""
     texts = [said for said in sayings if said.label is None]
     labels = [said.label for said in sayings if said.label is not None]
