@@ -209,6 +209,9 @@ def test_a_key_that_is_withdrawn_half_way_ends_it_and_keeps_what_was_answered(tm
         with pytest.raises(Unavailable, match="Key expired"):
             asked(server, tmp_path, texts, concurrency=8)
         assert len(server.asked) <= 20 + 2 * 8
+        for thread in threading.enumerate():  # what was under way when the key was refused
+            if thread.name == "asking":
+                thread.join(timeout=10)
         server.behaviour, server.asked = numbers, []
         assert asked(server, tmp_path, texts, concurrency=8) == list(range(500))
         assert len(server.asked) == 480
