@@ -70,6 +70,7 @@ def trained(
         classes=dataset.classes,
         size=size,
     )
+    worker.tell(0, trainer.schedule.epochs or 0)
     return together(task, trainer.schedule.processes)
 
 
