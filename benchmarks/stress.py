@@ -4,8 +4,8 @@ python benchmarks/stress.py --what throughput [--sources 8] [--each 5] [--steps 
 
 The published way is one call of a plain pipeline for each picture: its layout is found and its texts are read again
 every time. Ours is the engine in a run: batches, each layout and text once, files and store included. Both draw the
-same requests with the same models; on a processor these have the zoo's shapes, on an accelerator those of Stable
-Diffusion 1.5, and all weights are random unless the zoo's pipeline ships. The pictures of both ways are compared.
+same requests with the same models: on a processor the zoo's, on an accelerator some of Stable Diffusion 1.5's shapes
+with random weights. The pictures of both ways are compared.
 On a processor that others use too, the ratio of the processor's own time is the one to trust.
 """
 
@@ -14,7 +14,6 @@ import json
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,27 +23,19 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import CLIPTextConfig, CLIPTextModel
 
-from counterfactory.diffusion import autoencoder, control, latent
 from counterfactory.diffusion.controls import from_bytes, soft_edges
-from counterfactory.diffusion.drawing import Parts, open_parts
 from counterfactory.diffusion.engine import Diffuse
-from counterfactory.diffusion.saving import save_pipeline
-from counterfactory.diffusion.trainers import AutoencoderTrainer, ControlTrainer, LatentTrainer
 from counterfactory.names import model_folder
 from counterfactory.pixels import encode_png
 from counterfactory.run import Run
-from counterfactory.shipped import shipped_names
-from counterfactory.training.tokenizer import learn_tokenizer
-from counterfactory.types import Control, Failed, Request, Sample
+from counterfactory.types import Control, Request
 from counterfactory.worker import Worker, choose_device
 from counterfactory.zoo.world import seen_scenes
+from parts.stand_ins import agreement, stable_diffusion, timed
 
 NEGATIVE = "blurred, a painting"
 GUIDANCE = 7.5
-TOLERANCE = {"float32": 1, "bfloat16": 24}  # of 255, of the 99th hundredth of a picture's pixels
-ATTENDS = (False, False, True)  # as the zoo's ControlNets do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +84,8 @@ def throughput(models: Models, worker: Worker, options: argparse.Namespace) -> d
     published(requests[0])
     with Run(worker.workspace / "run", worker) as run:
         list(run.map(engine, [_other(request) for request in requests[: worker.batch_size]]))
-        ours, first, first_cpu = _timed(lambda: list(run.map(engine, requests)))
-    theirs, second, second_cpu = _timed(lambda: [published(request) for request in requests])
+        ours, first, first_cpu = timed(lambda: list(run.map(engine, requests)))
+    theirs, second, second_cpu = timed(lambda: [published(request) for request in requests])
     count = len(requests)
     found = {
         "models": models.name,
@@ -106,7 +97,7 @@ def throughput(models: Models, worker: Worker, options: argparse.Namespace) -> d
         "published_images_per_s": round(count / second, 3),
         "ratio": round(second / first, 2),
         "ratio_of_processor_time": round(second_cpu / first_cpu, 2),
-        **_agreement(ours, theirs, worker),
+        **agreement(ours, theirs, worker),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {worker.device}",
     }
     return found | (_share_of_products(engine, requests[0], count / first, worker) if worker.device != "cpu" else {})
@@ -167,28 +158,6 @@ def _other(request: Request) -> Request:
     return Request(prompt="a cup", seed=request.seed, controls=request.controls, size=request.size)
 
 
-def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What came of some work, its seconds and those of the processor."""
-    began, began_cpu = time.perf_counter(), time.process_time()
-    result = work()  # files are written: whatever a device does is done
-    return result, time.perf_counter() - began, time.process_time() - began_cpu
-
-
-def _agreement(ours: Sequence[Sample | Failed], theirs: Sequence[np.ndarray], worker: Worker) -> dict[str, Any]:
-    """How far the pictures of both ways are from each other; stops where that is too far."""
-    failed = [one for one in ours if isinstance(one, Failed)]
-    assert not failed, failed[0].reason
-    drawn = [np.asarray(worker.pixels.image(one.image), np.int16) for one in ours if isinstance(one, Sample)]
-    apart = [np.abs(one - other) for one, other in zip(drawn, theirs, strict=True)]
-    ordinary = float(np.percentile(np.stack(apart), 99))
-    assert ordinary <= TOLERANCE[worker.dtype], f"the two ways draw differently: {ordinary} of 255"
-    return {
-        "apart_of_255_at_99_percent": ordinary,
-        "apart_of_255_at_most": int(max(one.max() for one in apart)),
-        "tolerance_at_99_percent": TOLERANCE[worker.dtype],
-    }
-
-
 def _share_of_products(engine: Diffuse, request: Request, speed: float, worker: Worker) -> dict[str, float]:
     """How much of the rate at which the device multiplies matrices goes into drawing."""
     draw = engine.load(worker)
@@ -213,46 +182,13 @@ def _share_of_products(engine: Diffuse, request: Request, speed: float, worker: 
 def _models(folder: Path, device: str) -> Models:
     if device != "cpu":
         return _stable_diffusion(folder)
-    if {"zoo:diorama", "zoo:diorama/controlnet-edges"} <= set(shipped_names()):
-        edges = model_folder("zoo:diorama/controlnet-edges")
-        return Models(name="the zoo's", pipeline=model_folder("zoo:diorama"), edges=edges, side=64)
-    return _zoo_shaped(folder)
-
-
-def _zoo_shaped(folder: Path) -> Models:
-    """The zoo's shapes with random weights."""
-    captions = [sample.caption or "" for sample in seen_scenes("train", 200).samples]
-    tokenizer = learn_tokenizer(captions, 1000, 32)
-    trainer = LatentTrainer(autoencoder="none")
-    module = latent.build(trainer, tokenizer, (1, 4, 16, 16))
-    save_pipeline(latent.parts_of(module, autoencoder.build(AutoencoderTrainer()), tokenizer), folder / "pipeline")
-    network = control.build(
-        ControlTrainer(base="none", control="edges", attends=ATTENDS), open_parts(str(folder / "pipeline"), "cpu")
-    )
-    _shaken(network).save_pretrained(folder / "edges")
-    return Models(name="zoo-shaped, random", pipeline=folder / "pipeline", edges=folder / "edges", side=64)
+    edges = model_folder("zoo:diorama/controlnet-edges")
+    return Models(name="the zoo's", pipeline=model_folder("zoo:diorama"), edges=edges, side=64)
 
 
 def _stable_diffusion(folder: Path) -> Models:
-    """Stable Diffusion 1.5's shapes with random weights, in latents of 64."""
-    torch.manual_seed(0)
-    tokenizer = learn_tokenizer([sample.caption or "" for sample in seen_scenes("train", 200).samples], 1000, 77)
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=64, cross_attention_dim=768, attention_head_dim=8, block_out_channels=(320, 640, 1280, 1280)
-    )
-    pictures = diffusers.AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512), layers_per_block=2, sample_size=512, latent_channels=4,
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-    )  # fmt: skip
-    texts = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer), hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
-            num_attention_heads=12, max_position_embeddings=77, projection_dim=768, eos_token_id=tokenizer.eos_token_id,
-        )
-    )  # fmt: skip
-    scheduler = diffusers.PNDMScheduler(**latent.NOISING, skip_prk_steps=True, steps_offset=1)
-    parts = Parts(unet=unet, autoencoder=pictures, text_encoder=texts, tokenizer=tokenizer, scheduler=scheduler)
-    save_pipeline(parts, folder / "pipeline")
+    stable_diffusion(folder / "pipeline")
+    unet = diffusers.UNet2DConditionModel.from_pretrained(folder / "pipeline" / "unet")
     _shaken(diffusers.ControlNetModel.from_unet(unet)).save_pretrained(folder / "edges")
     return Models(name="SD-1.5-shaped, random", pipeline=folder / "pipeline", edges=folder / "edges", side=512)
 
