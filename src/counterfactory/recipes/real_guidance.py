@@ -30,7 +30,7 @@ class RealGuidance(BaseModel, frozen=True, extra="forbid"):
 
     shots: Shots = 4
     seeds: Seeds = (0, 1, 2)
-    engine: Diffuse = Field(default=Diffuse(), description="who draws")
+    engine: Diffuse = Field(default=Diffuse(steps=10), description="who draws")
     wording: Wording = Field(default=Wording(), description="what is said of a class")
     per_image: PerImage = 10
     strength: Annotated[float, Field(gt=0, le=1)] = Field(default=0.5, description="how much is drawn anew")
