@@ -1,6 +1,9 @@
 """Synthetic data sets from a few images to the page, by networks that have learnt nothing."""
 
+import errno
+import itertools
 import json
+import os
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 from companions import save_base
 from counterfactory import plugins
 from counterfactory.data.read import read
-from counterfactory.errors import BadConfig, BadData, TooManyFailures, UnknownName
+from counterfactory.errors import BadConfig, BadData, DiskTrouble, TooManyFailures, UnknownName
 from counterfactory.keys import canonical
 from counterfactory.recipes import searching
 from counterfactory.recipes.cas import REAL
@@ -111,6 +114,34 @@ def test_a_run_that_is_killed_before_each_of_its_parts_comes_to_the_same(
             found = report(tmp_path / "killed", one)
     assert len(met) > 10
     assert found.numbers == whole.numbers
+
+
+@pytest.mark.parametrize("full", ["pictures", "results"])
+def test_a_disk_that_fills_at_x10_loses_nothing_and_the_same_settings_go_on(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch, full: str
+):
+    one = recipe(base, "stage=generate", "generator.learn=[encoder]", "tuning.trials=[]", "training.per_class=2",
+                 "generator.encoder.schedule.epochs=1", "amount.times=[1,10]", "drawing.steps=1")  # fmt: skip
+    replace, pictures = os.replace, itertools.count(1)
+
+    def scarce(source: Path, goal: Path) -> None:
+        if Path(goal).is_relative_to(tmp_path / "blobs") and next(pictures) > 30:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, goal)
+
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held, monkeypatch.context() as patch:
+        if full == "pictures":
+            patch.setattr(os, "replace", scarce)
+        else:
+            (pages,) = held.store.db.execute("pragma page_count").fetchone()
+            held.store.db.execute(f"pragma max_page_count = {pages + 4}")
+        with pytest.raises(DiskTrouble, match=r"Nothing that was finished is lost.*give the same command again"):
+            one.run(held, DATA)
+        kept = held.made
+    assert 1 + 16 <= kept < 1 + 60  # a model, and a batch of drawings at least
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held:
+        assert one.run(held, DATA).numbers["drawn"] == 60
+        assert kept + held.made == 1 + 60
 
 
 def test_an_adaptation_that_was_made_before_draws_without_learning(tmp_path: Path, base: Path):
