@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+import shutil
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from counterfactory.recipes import searching
 from counterfactory.recipes.cas import REAL
 from counterfactory.recipes.datagen import Datagen
 from counterfactory.recipes.generation import MADE, Amount, asked, made_elsewhere
+from counterfactory.recipes.generators import Way
 from counterfactory.recipes.job import build
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
@@ -161,8 +163,20 @@ def test_a_set_made_elsewhere_is_scored_without_a_generator(tmp_path: Path, base
     found = report(tmp_path, recipe(None, "stage=cas", f"made={tmp_path / 'run/data'}"), name="cas")
     assert [row[0] for row in table(found, "Accuracy").rows] == [REAL, MADE, f"{REAL} + {MADE}"]
     other = read("diorama:train=4,classes=cup+dog").splits["train"]
-    with pytest.raises(BadData, match="car"):
-        made_elsewhere("diorama:train=6,classes=car+dog", other)
+    with Run(tmp_path / "o", Worker(workspace=tmp_path, processes=1)) as held, pytest.raises(BadData, match="car"):
+        made_elsewhere(held, "diorama:train=6,classes=car+dog", other)
+    with pytest.raises(BadConfig, match="say stage: cas"):
+        recipe(None, "stage=adapt", "made=anywhere")
+
+
+def test_a_set_made_elsewhere_loses_its_broken_images_and_says_which_real_ones_are_in_it(tmp_path: Path):
+    data = _grey(tmp_path / "grey", counts=(4, 4))
+    shutil.copytree(tmp_path / "grey", tmp_path / "made")
+    broken = tmp_path / "made/train/a/0.png"
+    broken.write_bytes(broken.read_bytes()[:80])
+    found = report(tmp_path, recipe(None, "stage=cas", f"made={tmp_path / 'made'}"), data)
+    assert found.numbers["drawn"] == 7
+    assert f"Mind: 7 images of train are in the set {MADE!r}." in found.summary
 
 
 def test_pixels_learn_from_nothing_in_one_part(tmp_path: Path):
@@ -207,6 +221,21 @@ def test_a_trial_without_memory_ends_alone_and_of_failed_ones_it_is_said_why(
         report(tmp_path / "failed", one)
 
 
+def test_a_trial_is_heard_on_its_way_and_not_at_its_end_where_nothing_is_left_to_spare(tmp_path: Path, base: Path):
+    one = recipe(base, "generator.learn=[encoder]", "generator.encoder.schedule.epochs=1", "tuning.trials=[]",
+                 "tuning.classifier.evaluate_every=1", "tuning.classifier.steps=3")  # fmt: skip
+    heard: list[int] = []
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held:
+        choice = {name: DATA.splits[name] for name in ("train", "validation")}
+        known = one.rounds(held, DATA, choice)[-1].known
+        study = searching.Study(
+            run=held, generator=one.generator, tuning=one.tuning, usual=one.drawing, choice=choice,
+            judges=choice["validation"], size=(32, 32), seed=0,
+        )  # fmt: skip
+        study.score(known, one.drawing, 0, lambda step, _: heard.append(step))
+    assert heard == [1, 2]
+
+
 def test_sets_are_nested_and_of_the_size_that_was_asked_for():
     train = _dataset((3, 1))
     for per_class, counts in (("original", [3, 1]), ("balanced", [2, 2]), (4, [4, 4]), ({"b": 5}, [0, 5])):
@@ -242,6 +271,21 @@ def test_the_second_search_looks_around_what_the_first_found():
     assert second.space["steps"].model_dump() == {"low": 5, "high": 31}
     assert second.space["guidance"].model_dump() == {"low": 0.0, "high": 2.4}
     assert "epoch" not in second.space
+
+
+def test_a_search_begins_with_the_way_by_hand_and_its_epoch():
+    usual, best = Way(epoch=2, steps=9, guidance=1.5), Way(epoch=7, steps=12, guidance=3.0)
+    first = Tuning().search(1, [1, 2, 3], usual, best, 0).first
+    assert first == (
+        {"steps": 9, "guidance": 1.5, "epoch": 2},
+        {"steps": 12, "guidance": 3.0, "epoch": 3},  # the seventh was of another part
+    )
+
+
+def test_noise_that_no_scheduler_heeds_is_not_searched():
+    with pytest.raises(BadConfig, match="only ddim heeds them"):
+        recipe(None, "tuning.etas=[0,1]")
+    recipe(None, "tuning.etas=[0,1]", "drawing.scheduler=ddim")
 
 
 def test_equal_step_schedules_are_one_way():

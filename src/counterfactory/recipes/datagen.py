@@ -7,7 +7,7 @@ are tested on real images. Beside that stands whether the set gives training ima
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.data.limit import Quota, within
@@ -50,6 +50,14 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
     classifier: Trained = ClassifierTrainer(steps=1000)
     eyes: Eyes = EYES
 
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Datagen":
+        if self.made and self.stage not in SCORED:
+            raise ValueError(f"made: a set that is there is scored, not made by stage {self.stage}; say stage: cas.")
+        if self.tuning.etas and "ddim" not in {*self.tuning.schedulers, self.drawing.scheduler}:
+            raise ValueError("tuning.etas: only ddim heeds them; name it in tuning.schedulers or drawing.scheduler.")
+        return self
+
     @classmethod
     def tiny(cls) -> "Datagen":
         """To see it work: few training images, epochs, trials and drawings."""
@@ -78,7 +86,7 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         choice = few_shot(data, None, self.seeds[0])
         choice["train"] = within(choice["train"], self.training)
         if self.made:
-            rounds, sets = [], made_elsewhere(self.made, choice["train"])
+            rounds, sets = [], made_elsewhere(run, self.made, choice["train"])
         else:
             rounds = self.rounds(run, data, choice)
             sets = self.sets(run, choice, rounds[-1])
