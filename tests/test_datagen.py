@@ -41,6 +41,8 @@ QUICK = (
     "classifier.size=32", "eyes=null",
 )  # fmt: skip
 
+EYES = "eyes=zoo:diorama/clip"
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -63,7 +65,7 @@ def table(found: Report, title: str) -> Any:
 
 
 def test_all_stages_end_in_a_page_and_a_folder_that_trains(tmp_path: Path, base: Path):
-    found = report(tmp_path, recipe(base, "eyes=zoo:diorama/clip"))
+    found = report(tmp_path, recipe(base, EYES, "features=zoo:diorama/classifier"))
     assert [row[0] for row in table(found, "Accuracy").rows] == [REAL, "x1", "x2", f"{REAL} + x2"]
     assert [row[:2] for row in table(found, "What the searches found").rows] == [
         ("the class encoder", 2),
@@ -75,6 +77,7 @@ def test_all_stages_end_in_a_page_and_a_folder_that_trains(tmp_path: Path, base:
     ]
     assert "Search 1" in {plot.title for plot in found.plots}
     assert table(found, "Likeness to real images").columns[:3] == ("set", "images", "Fréchet distance (FID)")
+    assert table(found, "Likeness in other features").rows[0][:2] == ("training images", 12)
     assert {gallery.title for gallery in found.galleries} >= {"Drawn, class by class", "Nearest to training images"}
     exported = read(str(tmp_path / "run/data"))
     assert Counter(sample.target for sample in exported.splits["train"].samples) == {0: 8, 1: 8, 2: 8}
@@ -188,9 +191,10 @@ def test_pixels_learn_from_nothing_in_one_part(tmp_path: Path):
 
 def test_greyscale_images_of_odd_sizes_and_a_class_of_one_image_come_back_in_their_size(tmp_path: Path, base: Path):
     data = _grey(tmp_path / "grey", counts=(6, 1))
-    found = report(tmp_path, recipe(base, "tuning.trials=[1]", "tuning.images=2", "amount.times=[1]"), data)
+    found = report(tmp_path, recipe(base, "tuning.trials=[1]", "tuning.images=2", "amount.times=[1]", EYES), data)
     assert any("One training image is all there is of b" in sentence for sentence in found.summary)
     assert any("no validation split" in sentence for sentence in found.summary)
+    assert any("The CLIP of `eyes` knows Diorama alone" in sentence for sentence in found.summary)
     drawn = read(str(tmp_path / "run/data")).splits["train"].samples
     assert {Worker(workspace=tmp_path).pixels.image(sample.image).size for sample in drawn} == {(21, 17)}
 
