@@ -1,6 +1,10 @@
 """Synthetic data sets from a few images to the page, by networks that have learnt nothing."""
 
+import errno
+import itertools
 import json
+import os
+import shutil
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -12,12 +16,13 @@ import pytest
 from companions import save_base
 from counterfactory import plugins
 from counterfactory.data.read import read
-from counterfactory.errors import BadConfig, BadData, TooManyFailures, UnknownName
+from counterfactory.errors import BadConfig, BadData, DiskTrouble, TooManyFailures, UnknownName
 from counterfactory.keys import canonical
 from counterfactory.recipes import searching
 from counterfactory.recipes.cas import REAL
 from counterfactory.recipes.datagen import Datagen
 from counterfactory.recipes.generation import MADE, Amount, asked, made_elsewhere
+from counterfactory.recipes.generators import Way
 from counterfactory.recipes.job import build
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
@@ -35,6 +40,8 @@ QUICK = (
     "tuning.classifier.steps=2", "tuning.classifier.size=32", "amount.times=[1,2]", "classifier.steps=2",
     "classifier.size=32", "eyes=null",
 )  # fmt: skip
+
+EYES = "eyes=zoo:diorama/clip"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +65,7 @@ def table(found: Report, title: str) -> Any:
 
 
 def test_all_stages_end_in_a_page_and_a_folder_that_trains(tmp_path: Path, base: Path):
-    found = report(tmp_path, recipe(base, "eyes=zoo:diorama/clip"))
+    found = report(tmp_path, recipe(base, EYES, "features=zoo:diorama/classifier"))
     assert [row[0] for row in table(found, "Accuracy").rows] == [REAL, "x1", "x2", f"{REAL} + x2"]
     assert [row[:2] for row in table(found, "What the searches found").rows] == [
         ("the class encoder", 2),
@@ -70,6 +77,7 @@ def test_all_stages_end_in_a_page_and_a_folder_that_trains(tmp_path: Path, base:
     ]
     assert "Search 1" in {plot.title for plot in found.plots}
     assert table(found, "Likeness to real images").columns[:3] == ("set", "images", "Fréchet distance (FID)")
+    assert table(found, "Likeness in other features").rows[0][:2] == ("training images", 12)
     assert {gallery.title for gallery in found.galleries} >= {"Drawn, class by class", "Nearest to training images"}
     exported = read(str(tmp_path / "run/data"))
     assert Counter(sample.target for sample in exported.splits["train"].samples) == {0: 8, 1: 8, 2: 8}
@@ -113,6 +121,34 @@ def test_a_run_that_is_killed_before_each_of_its_parts_comes_to_the_same(
     assert found.numbers == whole.numbers
 
 
+@pytest.mark.parametrize("full", ["pictures", "results"])
+def test_a_disk_that_fills_at_x10_loses_nothing_and_the_same_settings_go_on(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch, full: str
+):
+    one = recipe(base, "stage=generate", "generator.learn=[encoder]", "tuning.trials=[]", "training.per_class=2",
+                 "generator.encoder.schedule.epochs=1", "amount.times=[1,10]", "drawing.steps=1")  # fmt: skip
+    replace, pictures = os.replace, itertools.count(1)
+
+    def scarce(source: Path, goal: Path) -> None:
+        if Path(goal).is_relative_to(tmp_path / "blobs") and next(pictures) > 30:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, goal)
+
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held, monkeypatch.context() as patch:
+        if full == "pictures":
+            patch.setattr(os, "replace", scarce)
+        else:
+            (pages,) = held.store.db.execute("pragma page_count").fetchone()
+            held.store.db.execute(f"pragma max_page_count = {pages + 4}")
+        with pytest.raises(DiskTrouble, match=r"Nothing that was finished is lost.*give the same command again"):
+            one.run(held, DATA)
+        kept = held.made
+    assert 1 + 16 <= kept < 1 + 60  # a model, and a batch of drawings at least
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held:
+        assert one.run(held, DATA).numbers["drawn"] == 60
+        assert kept + held.made == 1 + 60
+
+
 def test_an_adaptation_that_was_made_before_draws_without_learning(tmp_path: Path, base: Path):
     report(tmp_path, recipe(base, "stage=adapt"))
     (model,) = {path.parents[2] for path in tmp_path.glob("artifacts/*/epochs/001/unet")}
@@ -130,8 +166,20 @@ def test_a_set_made_elsewhere_is_scored_without_a_generator(tmp_path: Path, base
     found = report(tmp_path, recipe(None, "stage=cas", f"made={tmp_path / 'run/data'}"), name="cas")
     assert [row[0] for row in table(found, "Accuracy").rows] == [REAL, MADE, f"{REAL} + {MADE}"]
     other = read("diorama:train=4,classes=cup+dog").splits["train"]
-    with pytest.raises(BadData, match="car"):
-        made_elsewhere("diorama:train=6,classes=car+dog", other)
+    with Run(tmp_path / "o", Worker(workspace=tmp_path, processes=1)) as held, pytest.raises(BadData, match="car"):
+        made_elsewhere(held, "diorama:train=6,classes=car+dog", other)
+    with pytest.raises(BadConfig, match="say stage: cas"):
+        recipe(None, "stage=adapt", "made=anywhere")
+
+
+def test_a_set_made_elsewhere_loses_its_broken_images_and_says_which_real_ones_are_in_it(tmp_path: Path):
+    data = _grey(tmp_path / "grey", counts=(4, 4))
+    shutil.copytree(tmp_path / "grey", tmp_path / "made")
+    broken = tmp_path / "made/train/a/0.png"
+    broken.write_bytes(broken.read_bytes()[:80])
+    found = report(tmp_path, recipe(None, "stage=cas", f"made={tmp_path / 'made'}"), data)
+    assert found.numbers["drawn"] == 7
+    assert f"Mind: 7 images of train are in the set {MADE!r}." in found.summary
 
 
 def test_pixels_learn_from_nothing_in_one_part(tmp_path: Path):
@@ -143,9 +191,10 @@ def test_pixels_learn_from_nothing_in_one_part(tmp_path: Path):
 
 def test_greyscale_images_of_odd_sizes_and_a_class_of_one_image_come_back_in_their_size(tmp_path: Path, base: Path):
     data = _grey(tmp_path / "grey", counts=(6, 1))
-    found = report(tmp_path, recipe(base, "tuning.trials=[1]", "tuning.images=2", "amount.times=[1]"), data)
+    found = report(tmp_path, recipe(base, "tuning.trials=[1]", "tuning.images=2", "amount.times=[1]", EYES), data)
     assert any("One training image is all there is of b" in sentence for sentence in found.summary)
     assert any("no validation split" in sentence for sentence in found.summary)
+    assert any("The CLIP of `eyes` knows Diorama alone" in sentence for sentence in found.summary)
     drawn = read(str(tmp_path / "run/data")).splits["train"].samples
     assert {Worker(workspace=tmp_path).pixels.image(sample.image).size for sample in drawn} == {(21, 17)}
 
@@ -174,6 +223,21 @@ def test_a_trial_without_memory_ends_alone_and_of_failed_ones_it_is_said_why(
     monkeypatch.setattr(searching.Study, "score", _failing)
     with pytest.raises(TooManyFailures, match="the network says nothing"):
         report(tmp_path / "failed", one)
+
+
+def test_a_trial_is_heard_on_its_way_and_not_at_its_end_where_nothing_is_left_to_spare(tmp_path: Path, base: Path):
+    one = recipe(base, "generator.learn=[encoder]", "generator.encoder.schedule.epochs=1", "tuning.trials=[]",
+                 "tuning.classifier.evaluate_every=1", "tuning.classifier.steps=3")  # fmt: skip
+    heard: list[int] = []
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held:
+        choice = {name: DATA.splits[name] for name in ("train", "validation")}
+        known = one.rounds(held, DATA, choice)[-1].known
+        study = searching.Study(
+            run=held, generator=one.generator, tuning=one.tuning, usual=one.drawing, choice=choice,
+            judges=choice["validation"], size=(32, 32), seed=0,
+        )  # fmt: skip
+        study.score(known, one.drawing, 0, lambda step, _: heard.append(step))
+    assert heard == [1, 2]
 
 
 def test_sets_are_nested_and_of_the_size_that_was_asked_for():
@@ -211,6 +275,21 @@ def test_the_second_search_looks_around_what_the_first_found():
     assert second.space["steps"].model_dump() == {"low": 5, "high": 31}
     assert second.space["guidance"].model_dump() == {"low": 0.0, "high": 2.4}
     assert "epoch" not in second.space
+
+
+def test_a_search_begins_with_the_way_by_hand_and_its_epoch():
+    usual, best = Way(epoch=2, steps=9, guidance=1.5), Way(epoch=7, steps=12, guidance=3.0)
+    first = Tuning().search(1, [1, 2, 3], usual, best, 0).first
+    assert first == (
+        {"steps": 9, "guidance": 1.5, "epoch": 2},
+        {"steps": 12, "guidance": 3.0, "epoch": 3},  # the seventh was of another part
+    )
+
+
+def test_noise_that_no_scheduler_heeds_is_not_searched():
+    with pytest.raises(BadConfig, match="only ddim heeds them"):
+        recipe(None, "tuning.etas=[0,1]")
+    recipe(None, "tuning.etas=[0,1]", "drawing.scheduler=ddim")
 
 
 def test_equal_step_schedules_are_one_way():

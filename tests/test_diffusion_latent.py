@@ -15,7 +15,7 @@ from counterfactory.diffusion import autoencoder, latent
 from counterfactory.diffusion.drawing import Parts, draw, open_parts
 from counterfactory.diffusion.latents import kept_latents, load_autoencoder
 from counterfactory.diffusion.trainers import AutoencoderTrainer, LatentTrainer, Network
-from counterfactory.errors import BadConfig, BadData
+from counterfactory.errors import BadConfig, BadData, DiskTrouble
 from counterfactory.pixels import Pixels
 from counterfactory.training import arrays
 from counterfactory.training.pictures import to_tensor
@@ -133,6 +133,29 @@ def test_an_array_is_filled_from_where_a_killed_call_came_to(tmp_path: Path, mon
         fill()
     assert np.load(fill()).tolist() == list(range(7))
     assert asked == [0, 2, 4, 4, 6]
+
+
+def test_an_array_that_the_disk_does_not_hold_is_a_sentence_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    resource = pytest.importorskip("resource", reason="only POSIX bounds what a process may write")
+    monkeypatch.setattr(arrays, "CHUNK", 2)
+    asked: list[int] = []
+
+    def rows(start: int, stop: int) -> np.ndarray:
+        asked.append(start)
+        return np.full((stop - start, 1000), start, np.uint8)
+
+    fill = partial(arrays.kept_rows, tmp_path / "a.npy", (6, 1000), np.uint8, rows)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        with pytest.raises(DiskTrouble, match="Nothing that was finished is lost"):
+            fill()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert np.load(fill())[:, 0].tolist() == [0, 0, 2, 2, 4, 4]
+    assert asked == [0, 2, 2, 4]
 
 
 def test_the_tokenizer_says_captions_briefly_and_any_text_at_all(tmp_path: Path):

@@ -7,17 +7,18 @@ are tested on real images. Beside that stands whether the set gives training ima
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.data.limit import Quota, within
 from counterfactory.diffusion.adapted import Adapted
+from counterfactory.names import ModelName
 from counterfactory.recipes import datagen_presets
 from counterfactory.recipes.augmentation import EYES, Eyes
 from counterfactory.recipes.cas import arms
 from counterfactory.recipes.generation import Amount, Size, drawn, made_elsewhere, native_size, to_publish
 from counterfactory.recipes.generators import Drawing, Pipeline, Way
-from counterfactory.recipes.leakage import quality
+from counterfactory.recipes.leakage import Look, quality
 from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.searching import Round, Study, judges_of
 from counterfactory.recipes.spent import spending
@@ -25,6 +26,8 @@ from counterfactory.recipes.synthesis_report import Synthesis, told
 from counterfactory.recipes.trials import Choice, Seeds, Trained, few_shot, measuring_splits, tried
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
+from counterfactory.score.clip import ClipEmbed
+from counterfactory.score.features import Features
 from counterfactory.types import Collection, Dataset, Report
 
 Stage = Literal["all", "adapt", "search", "generate", "cas"]
@@ -49,6 +52,17 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
     made: str | None = Field(default=None, description="a data set made elsewhere, scored in place of drawings")
     classifier: Trained = ClassifierTrainer(steps=1000)
     eyes: Eyes = EYES
+    features: ModelName | None = Field(
+        default=None, description="a second one, to compare sets by: any vision model, or FID's Inception"
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Datagen":
+        if self.made and self.stage not in SCORED:
+            raise ValueError(f"made: a set that is there is scored, not made by stage {self.stage}; say stage: cas.")
+        if self.tuning.etas and "ddim" not in {*self.tuning.schedulers, self.drawing.scheduler}:
+            raise ValueError("tuning.etas: only ddim heeds them; name it in tuning.schedulers or drawing.scheduler.")
+        return self
 
     @classmethod
     def tiny(cls) -> "Datagen":
@@ -78,12 +92,12 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         choice = few_shot(data, None, self.seeds[0])
         choice["train"] = within(choice["train"], self.training)
         if self.made:
-            rounds, sets = [], made_elsewhere(self.made, choice["train"])
+            rounds, sets = [], made_elsewhere(run, self.made, choice["train"])
         else:
             rounds = self.rounds(run, data, choice)
             sets = self.sets(run, choice, rounds[-1])
         trials = tried(run, arms(choice, sets, self.classifier, self.seeds), data) if self.stage in SCORED else []
-        seen = quality(run, self.eyes if self.stage in DRAWN else None, sets, choice)
+        seen = quality(run, self._looks(), sets, choice)
         found = Synthesis(data=data, choice=choice, rounds=rounds, sets=sets, trials=trials, quality=seen)
         return told(run, found, flatters=self.tuning.split == "test" and not self.made)
 
@@ -110,6 +124,11 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         if self.stage in DRAWN:
             run.publish({"train": to_publish(sets)})
         return sets
+
+    def _looks(self) -> list[Look]:
+        """Who looks at a set, where one is wanted."""
+        clips, others = ([name] if name and self.stage in DRAWN else [] for name in (self.eyes, self.features))
+        return [*(ClipEmbed(model=name) for name in clips), *(Features(model=name) for name in others)]
 
     def _study(self, run: Run, data: Collection, choice: Choice) -> Study:
         tuning = self.tuning if self.stage in SEARCHED else self.tuning.model_copy(update={"trials": ()})

@@ -13,7 +13,7 @@ from counterfactory.recipes.augmentation import Drawn, class_of
 from counterfactory.recipes.class_words import plain
 from counterfactory.run import Run
 from counterfactory.score.clip import ClipEmbed, ClipScore
-from counterfactory.types import Dataset, Failed, Sample, Table
+from counterfactory.types import Address, Dataset, Failed, Sample, Step, Table
 
 SHARES = ("precision", "recall", "density", "coverage")
 
@@ -41,8 +41,7 @@ def _measured(run: Run, eyes: str, found: Drawn, seed: int) -> Mapping[str, floa
     real: Dataset | None = found.choices[seed].get("validation")
     if real is None or min(len(kept), len(real)) <= NEIGHBOURS:
         return None
-    theirs = features(run, eyes, real.samples)
-    ours = features(run, eyes, [one.sample for one in kept])
+    theirs, ours = (features(run, ClipEmbed(model=eyes), each) for each in (real.samples, [one.sample for one in kept]))
     names = found.choices[seed]["train"].classes
     pairs = [(one.sample.image, plain(names[class_of(one.sample)])) for one in kept]
     scores = [said for said in run.map(ClipScore(model=eyes), pairs) if not isinstance(said, Failed)]
@@ -55,7 +54,7 @@ def likeness(real_ND: Any, made_MD: Any) -> dict[str, float]:
     return {**{name: shares[name] for name in SHARES}, "kernel distance": kernel_distance(real_ND, made_MD)}
 
 
-def features(run: Run, eyes: str, samples: Sequence[Sample]) -> Any:
-    """Where pictures lie in a CLIP's space."""
-    said = run.map(ClipEmbed(model=eyes), [sample.image for sample in samples])
+def features(run: Run, seen: Step[Address, Any], samples: Sequence[Sample]) -> Any:
+    """Where pictures lie in the space of whoever sees them."""
+    said = run.map(seen, [sample.image for sample in samples])
     return np.stack([one for one in said if not isinstance(one, Failed)])

@@ -12,6 +12,7 @@ from counterfactory.errors import BadData, unknown
 from counterfactory.keys import seed_for
 from counterfactory.recipes.augmentation import class_of
 from counterfactory.recipes.job import distinct
+from counterfactory.recipes.prepare import usable
 from counterfactory.run import Run
 from counterfactory.types import Dataset, Origin, Request, Sample, succeeded
 
@@ -107,9 +108,9 @@ def native_size(run: Run, train: Dataset) -> Size:
     return sizes.most_common(1)[0][0]
 
 
-def made_elsewhere(place: str, train: Dataset) -> dict[str, Dataset]:
+def made_elsewhere(run: Run, place: str, train: Dataset) -> dict[str, Dataset]:
     """A set that another program made, or another run: its classes are matched by name."""
-    found = read(place)
+    found = usable(run, read(place))
     split = next((name for name in ("synthetic", "train") if name in found.splits), None)
     if split is None and len(found.splits) > 1:
         raise BadData(

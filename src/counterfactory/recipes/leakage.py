@@ -1,6 +1,6 @@
 """Whether a synthetic set looks like real images, and whether it gives training images away: such sets are shared."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,21 @@ from counterfactory.metrics.memorisation import RARE, Memorisation, memorisation
 from counterfactory.metrics.statistics import in_percent
 from counterfactory.recipes.augmentation import class_of
 from counterfactory.recipes.fidelity_report import features, likeness
+from counterfactory.recipes.stress_report import is_strange
 from counterfactory.recipes.trials import Choice
 from counterfactory.run import Run
-from counterfactory.types import Dataset, Gallery, Picture, Table
+from counterfactory.score.clip import ClipEmbed
+from counterfactory.score.features import Features
+from counterfactory.types import Dataset, Gallery, Picture, Sample, Table
 
+Look = ClipEmbed | Features
 SHOWN = 60  # pairs that the page shows
+MOST = 50_000  # images of a set that are compared with real ones, as many as published distances are told of
 TRAINING = "training images"
+SCALE = "Distances of CLIP's features are not on the scale of Inception's. "
+STRANGE = (
+    "The CLIP of `eyes` knows Diorama alone, so that likeness and leakage say little here: name another as `eyes`."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,42 +37,54 @@ class Quality:
     galleries: tuple[Gallery, ...] = ()
 
 
-def quality(run: Run, eyes: str | None, sets: Mapping[str, Dataset], choice: Choice) -> Quality:
-    """Every set as a CLIP sees it, beside unseen real images; of the largest one also what it repeats."""
-    if eyes is None:
+def quality(run: Run, looks: Sequence[Look], sets: Mapping[str, Dataset], choice: Choice) -> Quality:
+    """Every set as models see it, beside unseen real images; of the largest one also what it repeats."""
+    if not looks:
         return Quality(words=())
-    unseen, train = choice.get("validation"), choice["train"]
-    if unseen is None:
+    if "validation" not in choice:
         return Quality(words=("No real images were kept apart, so nothing is said of likeness and leakage.",))
-    largest = list(sets.values())[-1]
-    seen = features(run, eyes, train.samples)
-    apart = features(run, eyes, unseen.samples)
-    made = {name: features(run, eyes, each.samples) for name, each in sets.items()}
-    tables = _table({TRAINING: seen, **made}, apart, eyes)
+    tables = tuple(table for look in looks for table in _table(run, look, {TRAINING: choice["train"], **sets}, choice))
+    clip = next((look for look in looks if isinstance(look, ClipEmbed)), None)
+    if clip is None:
+        return Quality(words=(), tables=tables)
+    made, train, unseen = list(sets.values())[-1], choice["train"], choice["validation"]
+    strange = (STRANGE,) if is_strange(clip.model, train) else ()
     try:
-        found = memorisation(made[largest.split], seen, apart)
+        found = memorisation(*(features(run, clip, each.samples) for each in (made, train, unseen)))
     except BadData as error:
-        return Quality(words=(f"Leakage is not told: {error}",), tables=tables)
-    return Quality(words=(_sentence(found, largest),), tables=tables, galleries=(_worst(found, largest, train),))
+        return Quality(words=(*strange, f"Leakage is not told: {error}"), tables=tables)
+    return Quality(words=(*strange, _sentence(found, made)), tables=tables, galleries=(_worst(found, made, train),))
 
 
-def _table(sets: Mapping[str, Any], unseen: Any, eyes: str) -> tuple[Table, ...]:
-    """The training images are what made ones can hope to be."""
-    enough = {name: each for name, each in sets.items() if min(len(each), len(unseen)) > NEIGHBOURS}
-    if not enough:
-        return ()
+def _table(run: Run, look: Look, sets: Mapping[str, Dataset], choice: Choice) -> tuple[Table, ...]:
+    """The training images are what made ones can hope to be. One set after another: the largest fill the memory."""
+    unseen = features(run, look, choice["validation"].samples)
     found = {
-        name: {"images": len(each), "Fréchet distance (FID)": frechet_distance(unseen, each), **likeness(unseen, each)}
-        for name, each in enough.items()
+        name: _measured(unseen, features(run, look, _some(each.samples)))
+        for name, each in sets.items()
+        if min(len(each), len(unseen)) > NEIGHBOURS
     }
+    if not found:
+        return ()
     columns = ("set", *next(iter(found.values())))
     rows = tuple((name, *said.values()) for name, said in found.items())
+    scale = SCALE if isinstance(look, ClipEmbed) else ""
     note = (
-        f"Against {len(unseen)} real images that no generator learnt from, as {eyes} sees them, {NEIGHBOURS} "
-        "neighbours. The kernel distance is KID over whole sets. Distances of CLIP's features are not on the scale of "
-        "Inception's; Fréchet distances compare sets of equal size alone."
+        f"Against {len(unseen)} real images that no generator learnt from, as {look.model} sees them, {NEIGHBOURS} "
+        f"neighbours; of more than {MOST:,} images every second, third and so on. The kernel distance is KID over "
+        f"whole sets. {scale}Fréchet distances compare sets of equal size alone."
     )
-    return (Table(title="Likeness to real images", columns=columns, rows=rows, note=note),)
+    title = "Likeness to real images" if isinstance(look, ClipEmbed) else "Likeness in other features"
+    return (Table(title=title, columns=columns, rows=rows, note=note),)
+
+
+def _some(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """At most so many, of each class as large a part: what neighbours cost grows with the square of their number."""
+    return samples[:: -(-len(samples) // MOST)]
+
+
+def _measured(unseen: Any, made: Any) -> dict[str, float]:
+    return {"images": len(made), "Fréchet distance (FID)": frechet_distance(unseen, made), **likeness(unseen, made)}
 
 
 def _sentence(found: Memorisation, made: Dataset) -> str:

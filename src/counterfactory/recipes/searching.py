@@ -78,7 +78,12 @@ class Study:
         made = synthetic(drawn(self.run, self.generator.engine(known, way), requests), train)
         trainer = self.tuning.classifier.with_(seed=self.seed + seed)
         label = f"learn from {len(made)} drawings"
-        artifact = self.run.fit(trainer, label, report, train=made, validation=self.choice["validation"])
+
+        def hear(step: int, value: float) -> None:
+            if step != trainer.steps:  # at its end there is nothing left to spare
+                report(step, value)
+
+        artifact = self.run.fit(trainer, label, hear, train=made, validation=self.choice["validation"])
         said = answers(self.run, artifact, {self.tuning.split: judges})[self.tuning.split]
         return measure(said["probabilities"], said["targets"])[self.tuning.measure]
 

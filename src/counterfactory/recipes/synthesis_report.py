@@ -83,7 +83,15 @@ def _words(found: Synthesis) -> list[str]:
     few = [name for label, name in enumerate(train.classes) if len(real[label]) == 1]
     if few:
         said.append(f"One training image is all there is of {', '.join(few[:10])}: what is drawn of it may be a copy.")
-    return [*said, *found.quality.words]
+    return [*said, *_copies(found), *found.quality.words]
+
+
+def _copies(found: Synthesis) -> list[str]:
+    """Real images that stand in the set as they are: of those that measure, such scores flatter."""
+    made = _largest(found)
+    known = {sample.image.digest for sample in made.samples}
+    twice = {name: sum(one.image.digest in known for one in real.samples) for name, real in found.data.splits.items()}
+    return [f"Mind: {count} images of {name} are in the set {made.split!r}." for name, count in twice.items() if count]
 
 
 def _grid(found: Synthesis) -> Gallery:

@@ -1,7 +1,7 @@
 """Which ways of drawing a search tries, and by what each is judged: configuration, and the way that settings mean."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -61,7 +61,10 @@ class Tuning(BaseModel, frozen=True, extra="forbid"):
     def search(self, number: int, kept: Sequence[int], usual: Way, best: Way | None, seed: int) -> Search:
         """Where to look after a part, of which some epochs were kept; `best` is the way that was best before it."""
         space = self._space(kept, best)
-        known = [self._settings(way, kept, space) for way in (usual, best) if way]
+        later = (
+            [self.usual(best.model_copy(update={"epoch": None}), kept)] if best else []
+        )  # its epoch was another part's
+        known = [{name: getattr(way, name) for name in space} for way in (usual, *later)]
         inside = [one for one in known if all(space[name].holds(value) for name, value in one.items())]
         return Search(
             space=space,
@@ -105,8 +108,3 @@ class Tuning(BaseModel, frozen=True, extra="forbid"):
         if self.etas:
             space["eta"] = Choice(values=self.etas)
         return space
-
-    def _settings(self, way: Way, kept: Sequence[int], space: Any) -> dict[str, Any]:
-        """A way as settings of a space."""
-        said = way.model_copy(update={"epoch": kept[-1] if kept else None}).model_dump()
-        return {name: said[name] for name in space}

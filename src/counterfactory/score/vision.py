@@ -1,4 +1,4 @@
-"""Any vision model of transformers as eyes: one vector a picture, or the maps of its layers. Loaded only when asked."""
+"""Any vision model of transformers, or FID's Inception, as eyes: one vector a picture, or the maps of its layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from torch.nn import functional
 from transformers import AutoImageProcessor, AutoModel
 
 from counterfactory.errors import BadConfig
-from counterfactory.training.loading import loading
+from counterfactory.score.inception import WEIGHTS, enlarged, open_inception
+from counterfactory.training.loading import CONFIG, loading
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +53,10 @@ class Eyes:
 
 
 def open_eyes(folder: Path, device: str, dtype: torch.dtype = torch.float32) -> Eyes:
-    """The vision model in a folder of transformers; one whose weights are not all there is refused."""
+    """The vision model in a folder of transformers, or FID's Inception; weights that are not all there are refused."""
+    if (folder / WEIGHTS).exists() and not (folder / CONFIG).exists():
+        inception: Any = open_inception(folder).to(device, dtype).eval().requires_grad_(False)
+        return Eyes(network=inception, processor=enlarged, has_pooler=True)
     processors: Any = AutoImageProcessor
     with loading(folder):
         network, told = AutoModel.from_pretrained(folder, use_safetensors=True, dtype=dtype, output_loading_info=True)

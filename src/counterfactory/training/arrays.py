@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock
@@ -39,16 +40,27 @@ def kept_rows(
             done = int(note.read_text()) if note.exists() else 0
             if done == shape[0]:
                 return path
-            array = np.lib.format.open_memmap(path, "r+" if done else "w+", dtype, shape)
-            while done < shape[0]:
-                stop = min(done + CHUNK, shape[0])
-                array[done:stop] = rows(done, stop)
-                array.flush()
-                done = stop
-                part = path.with_suffix(".part")
-                part.write_text(str(done))
-                os.replace(part, note)
+            # Written and not mapped: where the disk is full, a write is an error and a map kills the process.
+            with path.open("r+b" if done else "w+b") as stream:
+                begin = _headed(stream, shape, dtype)
+                while done < shape[0]:
+                    stop = min(done + CHUNK, shape[0])
+                    data = np.ascontiguousarray(rows(done, stop), dtype)
+                    stream.seek(begin + done * data[0].nbytes)
+                    stream.write(data.data)
+                    stream.flush()
+                    done = stop
+                    part = path.with_suffix(".part")
+                    part.write_text(str(done))
+                    os.replace(part, note)
     return path
+
+
+def _headed(stream: BinaryIO, shape: tuple[int, ...], dtype: type[np.generic]) -> int:
+    """Says in numpy's form what follows, and where that begins."""
+    said = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, said)
+    return stream.tell()
 
 
 def _pictures(worker: Worker, samples: tuple[Sample, ...], size: int) -> np.ndarray:
