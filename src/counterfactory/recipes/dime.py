@@ -16,7 +16,7 @@ from counterfactory.recipes.explain_report import explain_report
 from counterfactory.recipes.explained import explained
 from counterfactory.recipes.explained_data import published
 from counterfactory.recipes.prepare import measurable
-from counterfactory.recipes.questions import SECOND, agreement, answers_of, questions
+from counterfactory.recipes.questions import SECOND, agreement, answers_of, opinion_of, questions
 from counterfactory.recipes.tested import Labels, called, label_map
 from counterfactory.recipes.trials import split_of
 from counterfactory.run import Run
@@ -71,12 +71,15 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
     def run(self, run: Run, data: Collection) -> Report:
         """Ask the classifier, want another answer of each image, look for it, and show what was found."""
         images = within(split_of(measurable(data), self.split), self.quota, self.seed)
-        answers = answers_of(run, self.model, label_map(self.labels), images)
+        labels = label_map(self.labels)
+        answers = answers_of(run, self.model, labels, images)
+        others = opinion_of(run, self.opinion, labels, images) if self.opinion else None
         asked = questions(run, self.model or "", answers, images, self.target, self.seed)
         found = run.map(self.step(), [question for _, question in asked])
         made = explained(run, asked, found, answers, images)
         run.publish(published(made, images))
-        words = [METHOD[self.mode], agreement(run, self.opinion, made) if self.opinion else "", self._foreign(images)]
+        agreed = agreement(run, self.opinion, others, made) if self.opinion and others else ""
+        words = [METHOD[self.mode], agreed, self._foreign(images)]
         return explain_report(run, f"Why {called(self.model)} says so, on {data.name}", list(filter(None, words)), made)
 
     def step(self) -> Explain:
