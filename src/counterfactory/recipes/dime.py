@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from counterfactory.data.diorama.world import ALL_CLASSES
 from counterfactory.data.limit import Quota, within
-from counterfactory.explain.step import Explain, Losses, Mode, Plan
+from counterfactory.explain.step import Count, Explain, Losses, Mode, Plan
 from counterfactory.names import ModelName
 from counterfactory.recipes.explain_report import explain_report
 from counterfactory.recipes.explained import explained
@@ -45,6 +45,7 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
     mode: Mode = Field(default="fast", description="the clean estimate: of one step, of some leaps, of the whole chain")
     search: Plan = Field(default=Plan(), description="how the search goes")
     traced: bool = Field(default=False, description="keeps what the search thought of at each step")
+    at_once: Count = Field(default=64, description="images whose further tries share batches; a kill costs as many")
     opinion: ModelName | None = Field(default=None, description="a classifier that is asked about the results alone")
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="from which all randomness branches")
 
@@ -90,6 +91,7 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
             mode=self.mode,
             search=self.search,
             traced=self.traced,
+            at_once=self.at_once,
         )
 
     def _foreign(self, images: Dataset) -> str:
