@@ -22,7 +22,7 @@ from counterfactory.diffusion.gaussian import alpha_bars, linear_betas
 from counterfactory.diffusion.pixel import build as build_denoiser
 from counterfactory.diffusion.pixel import save as save_denoiser
 from counterfactory.diffusion.pixel import scheduler
-from counterfactory.diffusion.sampling import Denoiser
+from counterfactory.diffusion.sampling import Denoiser, open_denoiser
 from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig
 from counterfactory.explain import eyes
@@ -344,6 +344,12 @@ def test_models_without_gradients_are_refused_and_told_why(tmp_path: Path, monke
     for name in ("scorer:score", "http://localhost:1/scores", "model.onnx"):
         with pytest.raises(BadConfig, match="gives no gradients"):
             open_asked(name, Worker(workspace=tmp_path))
+
+
+def test_what_is_no_denoiser_of_pixels_is_refused():
+    for name in ("zoo:diorama", "zoo:diorama/clip"):
+        with pytest.raises(BadConfig, match="does not hold a diffusion model of pixels"):
+            open_denoiser(name)
 
 
 def test_the_eyes_are_any_backbone_or_vgg(tmp_path: Path):
