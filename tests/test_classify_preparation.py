@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from counterfactory.classify.pictures import normalised
 from counterfactory.classify.preparation import Preparation, read_preparation, write_preparation
+from counterfactory.errors import BadConfig
 from counterfactory.pixels import Pixels
 from counterfactory.types import Address
 
@@ -46,6 +49,39 @@ def test_a_checkpoint_that_says_nothing_is_squeezed_to_224(tmp_path: Path):
 def test_no_normalisation_means_none(tmp_path: Path):
     found = preparation(tmp_path, size=32, do_normalize=False, image_mean=[0.1] * 3)
     assert (found.mean, found.deviation) == ((0, 0, 0), (1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("said", "white", "black"),
+    [
+        ({}, 1.0, -1.0),
+        ({"do_rescale": False, "do_normalize": False}, 255.0, 0.0),
+        ({"rescale_factor": 2 / 255, "rescale_offset": True, "do_normalize": False}, 1.0, -1.0),
+        ({"include_top": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}, 2.0, -2.0),
+    ],
+)
+def test_pixels_come_in_the_range_that_the_checkpoint_learnt(
+    tmp_path: Path, said: dict[str, Any], white: float, black: float
+):
+    """As transformers' own processors turn them: 0 to 255, from -1, or EfficientNet's, which divides twice."""
+    found = normalised(torch.tensor([1.0, 0.0]).view(2, 1, 1, 1).expand(2, 3, 4, 4), preparation(tmp_path, **said))
+    assert found[0].unique().item() == pytest.approx(white)
+    assert found[1].unique().item() == pytest.approx(black)
+
+
+def test_a_grey_network_sees_brightness(tmp_path: Path):
+    (tmp_path / "config.json").write_text('{"num_channels": 1}')
+    found = preparation(tmp_path, size=4, image_mean=[0.5], image_std=[0.25])
+    colours = np.random.default_rng(0).integers(0, 255, (4, 4, 3), np.uint8)
+    x_BCHW = torch.tensor(colours).permute(2, 0, 1)[None] / 255
+    grey = np.asarray(Image.fromarray(colours).convert("L")) / 255
+    assert normalised(x_BCHW, found)[0].numpy() == pytest.approx((grey[None] - 0.5) / 0.25, abs=0.01)
+
+
+def test_other_channels_are_refused(tmp_path: Path):
+    (tmp_path / "config.json").write_text('{"num_channels": 4}')
+    with pytest.raises(BadConfig, match="images of 4 channels; expected 3"):
+        preparation(tmp_path, size=4)
 
 
 def test_what_is_written_is_read(tmp_path: Path):

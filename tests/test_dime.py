@@ -1,6 +1,7 @@
 """DiME from a folder and a classifier to explanations, with models that have learnt little."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from counterfactory.errors import BadConfig, BadData, UnknownName
 from counterfactory.recipes.dime import Dime
 from counterfactory.recipes.explained import Answers
 from counterfactory.recipes.job import build as build_job
-from counterfactory.recipes.questions import wishes
+from counterfactory.recipes.questions import opinion_of, wishes
 from counterfactory.run import Run
-from counterfactory.types import Report
+from counterfactory.types import Collection, Report
 from counterfactory.worker import Worker
 
 # diffusers' schedulers under numpy 2
@@ -49,9 +50,9 @@ def recipe(denoiser: Path, *sets: str, **given: Any) -> Dime:
     return found
 
 
-def report(folder: Path, one: Dime) -> Report:
+def report(folder: Path, one: Dime, data: Collection = DATA) -> Report:
     with Run(folder / "run", Worker(workspace=folder)) as run:
-        return one.run(run, DATA)
+        return one.run(run, data)
 
 
 def test_a_classifier_is_explained_from_images_to_a_page(tmp_path: Path, denoiser: Path):
@@ -76,7 +77,7 @@ def test_a_classifier_is_explained_from_images_to_a_page(tmp_path: Path, denoise
 def test_the_same_command_searches_nothing_twice(tmp_path: Path, denoiser: Path):
     first = report(tmp_path, recipe(denoiser, "traced=true"))
     with Run(tmp_path / "run", Worker(workspace=tmp_path)) as run:
-        again = recipe(denoiser, "traced=true").run(run, DATA)
+        again = recipe(denoiser, "traced=true", "at_once=1").run(run, DATA)  # how many share batches changes no key
         assert run.made == 0
     assert again.numbers == first.numbers
     assert all(len(picture.steps) == 3 for picture in again.galleries[0].pictures)
@@ -90,6 +91,27 @@ def test_an_answer_by_name_leaves_out_who_has_it(tmp_path: Path, denoiser: Path)
         report(tmp_path / "cars", recipe(denoiser, "target=car", "quota.classes=[car]"))
     with pytest.raises(UnknownName, match=r"Unknown target 'caar'\. Did you mean 'car'"):
         report(tmp_path / "typo", recipe(denoiser, "target=caar"))
+
+
+def test_an_image_that_is_there_twice_is_explained_once(tmp_path: Path, denoiser: Path):
+    """Else its numbers would count twice, and its two results would pass for two runs of it."""
+    test = DATA.splits["test"]
+    twice = replace(DATA, splits={"test": replace(test, samples=test.samples[:2] * 2)})
+    assert report(tmp_path, recipe(denoiser, "search.scales=[1]"), twice).numbers["explanations"] == 2
+
+
+def test_another_opinion_is_heard_in_the_words_of_the_data(tmp_path: Path, denoiser: Path):
+    known = ("pkw", "tree")
+    with seeded("cpu", 0):
+        network = build(SmallResNet(width=8, blocks=1), known, "single-label", (16, 16))
+    save(network, said(known, "single-label"), 1.0, tmp_path / "opinion")
+    test = DATA.splits["test"]
+    data = replace(DATA, splits={"test": replace(test, classes=("car", "tree"))})
+    with Run(tmp_path / "run", Worker(workspace=tmp_path)) as run:
+        answers = opinion_of(run, str(tmp_path / "opinion"), {"pkw": "car", "baum": "tree"}, data.splits["test"])
+    assert answers.names == ("car", "tree")
+    with pytest.raises(BadData, match=r"The model does not know car, bus"):
+        report(tmp_path, recipe(denoiser, f"opinion={tmp_path / 'opinion'}"))
 
 
 def test_which_answers_are_wanted():

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import SiglipConfig, SiglipModel, ViTImageProcessorPil
 
 from counterfactory.classify.models import SmallResNet
 from counterfactory.classify.networks import build, said, seeded
@@ -21,7 +22,7 @@ from counterfactory.diffusion.gaussian import alpha_bars, linear_betas
 from counterfactory.diffusion.pixel import build as build_denoiser
 from counterfactory.diffusion.pixel import save as save_denoiser
 from counterfactory.diffusion.pixel import scheduler
-from counterfactory.diffusion.sampling import Denoiser
+from counterfactory.diffusion.sampling import Denoiser, open_denoiser
 from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig
 from counterfactory.explain import eyes
@@ -33,6 +34,7 @@ from counterfactory.explain.search import changing
 from counterfactory.explain.step import Backbone, Explain, Losses, Mask, Plan, Vgg
 from counterfactory.keys import seed_for
 from counterfactory.testing import StepContract
+from counterfactory.training.loading import quiet
 from counterfactory.types import Address, Explanation, Failed, Question
 from counterfactory.worker import Worker
 
@@ -344,6 +346,12 @@ def test_models_without_gradients_are_refused_and_told_why(tmp_path: Path, monke
             open_asked(name, Worker(workspace=tmp_path))
 
 
+def test_what_is_no_denoiser_of_pixels_is_refused():
+    for name in ("zoo:diorama", "zoo:diorama/clip"):
+        with pytest.raises(BadConfig, match="does not hold a diffusion model of pixels"):
+            open_denoiser(name)
+
+
 def test_the_eyes_are_any_backbone_or_vgg(tmp_path: Path):
     worker = Worker(workspace=tmp_path)
     x_BCHW = torch.rand(2, 3, 16, 16).requires_grad_()
@@ -361,6 +369,21 @@ def test_the_eyes_are_any_backbone_or_vgg(tmp_path: Path):
     assert seen.shape == (2, 64 * 8 * 8)
     with pytest.raises(BadConfig, match=r"lacks '5\.weight'"):
         open_eyes(Vgg(weights=str(tmp_path / "vgg")), worker)
+
+
+def test_the_eyes_are_the_half_that_sees_of_any_model_of_pictures_and_words(tmp_path: Path):
+    half = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    words = {**half, "vocab_size": 9, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
+    with quiet():
+        whole = SiglipModel(SiglipConfig(vision_config={**half, "image_size": 16, "patch_size": 8}, text_config=words))
+        whole.save_pretrained(tmp_path)
+    ViTImageProcessorPil(size={"height": 16, "width": 16}).save_pretrained(tmp_path)
+    assert open_eyes(Backbone(name=str(tmp_path)), Worker(workspace=tmp_path))(torch.zeros(1, 3, 8, 8)).shape == (1, 64)
+    file = tmp_path / "model.safetensors"
+    kept = {name: weights for name, weights in load_file(file).items() if "vision_model.encoder.layers.1" not in name}
+    save_file(kept, file, metadata={"format": "pt"})
+    with pytest.raises(BadConfig, match="lacks weights"):
+        open_eyes(Backbone(name=str(tmp_path)), Worker(workspace=tmp_path))
 
 
 def test_a_start_beyond_the_steps_is_refused():

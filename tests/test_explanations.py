@@ -87,6 +87,12 @@ def test_an_oracle_of_one_class_an_image_is_refused(workspace: Path):
     assert "tells one class an image" in said["Not taken"]["MNAC by the oracle"][0]
 
 
+def test_a_model_that_cannot_be_opened_costs_its_own_numbers_alone(workspace: Path):
+    said = measured(workspace, encoder=None, judge=None, oracle="zoo:diorama/clip", reference=("diorama:train=9",))
+    assert "made for another task" in said["Not taken"]["CD by the oracle"][0]
+    assert "flip rate, %" in said["What the explanations are worth"]
+
+
 def test_attributes_are_asked_for_as_there_or_not():
     sample = Sample(image=scenes(1).splits["test"].samples[0].image, target=(1, 0))
     data = Dataset(samples=(sample,), classes=("smiling", "young"), task="multi-label")

@@ -73,7 +73,7 @@ def build(model: Model, classes: tuple[str, ...], task: Task, size: tuple[int, i
         return _from_scratch(model, said(classes, task), Preparation(size=size))
     folder = model_folder(model.name)
     own = read_preparation(folder)
-    preparation = Preparation(size=size or own.size, mean=own.mean, deviation=own.deviation)
+    preparation = Preparation(size=size or own.size, mean=own.mean, deviation=own.deviation, grey=own.grey)
     if isinstance(model, ClipHead):
         clip = read_clip(folder, classes, preparation)
         return Network(module=clip.head, preparation=preparation, features=clip.features, whole=clip)

@@ -14,6 +14,7 @@ from counterfactory.processes import ignore_interrupts
 from counterfactory.types import Address, Dataset
 from counterfactory.worker import Worker
 
+BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601), as Pillow turns colours to grey
 MEMORY = 2_000_000_000  # bytes of pixels, or of features, that a training may hold
 
 
@@ -77,7 +78,9 @@ def floats(pixels: torch.Tensor, device: str | torch.device) -> torch.Tensor:
 
 
 def normalised(pixels: torch.Tensor, preparation: Preparation) -> torch.Tensor:
-    """Pixels from 0 to 1 (B, 3, H, W) with the mean and deviation that a network was trained with."""
+    """Pixels from 0 to 1 (B, 3, H, W) with the channels, mean and deviation that a network was trained with."""
+    if preparation.grey:
+        pixels = (pixels * torch.tensor(BRIGHTNESS, device=pixels.device).view(1, -1, 1, 1)).sum(1, keepdim=True)
     mean = torch.tensor(preparation.mean, device=pixels.device).view(1, -1, 1, 1)
     deviation = torch.tensor(preparation.deviation, device=pixels.device).view(1, -1, 1, 1)
     return ((pixels - mean) / deviation).contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""How a network wants its images: size, crop and normalisation, read from and written as `preprocessor_config.json`."""
+"""How a network wants its images: size, crop, range and channels, as `preprocessor_config.json` has it."""
 
 import json
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from counterfactory.errors import BadConfig
 from counterfactory.pixels import Pixels
 from counterfactory.types import Address
 
-FILE = "preprocessor_config.json"
+FILE, CONFIG = "preprocessor_config.json", "config.json"
 HALF = (0.5, 0.5, 0.5)
 BICUBIC = int(Image.Resampling.BICUBIC)
 
@@ -26,6 +27,7 @@ class Preparation:
     deviation: tuple[float, ...] = HALF
     resample: int = BICUBIC
     crop: float | None = None  # the crop's side, as a share of the shorter side
+    grey: bool = False  # the network takes one channel: brightness
 
     def arrays(self, pixels: Pixels, addresses: list[Address]) -> NDArray[np.uint8]:
         """Images as one array (N, height, width, 3), in order."""
@@ -46,16 +48,17 @@ class Preparation:
 
 def read_preparation(folder: Path) -> Preparation:
     """What a checkpoint says; 224 pixels squeezed where it says nothing."""
-    if not (folder / FILE).exists():
-        return Preparation(size=(224, 224))
-    said = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    channels = _channels(folder)
+    said = json.loads((folder / FILE).read_text(encoding="utf-8")) if (folder / FILE).exists() else {}
     size, crop = _size(said)
+    mean, deviation = _normalisation(said)
     return Preparation(
         size=size,
         crop=crop,
-        mean=tuple(said.get("image_mean") or HALF) if said.get("do_normalize", True) else (0.0, 0.0, 0.0),
-        deviation=tuple(said.get("image_std") or HALF) if said.get("do_normalize", True) else (1.0, 1.0, 1.0),
+        mean=mean[:channels],
+        deviation=deviation[:channels],
         resample=int(said.get("resample", BICUBIC)),
+        grey=channels == 1,
     )
 
 
@@ -74,6 +77,27 @@ def write_preparation(preparation: Preparation, folder: Path) -> None:
         "image_std": list(preparation.deviation),
     }
     (folder / FILE).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+
+def _channels(folder: Path) -> int:
+    """How many the network takes, by its own configuration."""
+    path = folder / CONFIG
+    channels = json.loads(path.read_text(encoding="utf-8")).get("num_channels", 3) if path.exists() else 3
+    if channels not in {1, 3}:
+        raise BadConfig(f"The model in {folder} takes images of {channels} channels; expected 3 (colour) or 1 (grey).")
+    return int(channels)
+
+
+def _normalisation(said: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of pixels from 0 to 1, whatever range the checkpoint's own processor turns them to first."""
+    is_normalised, is_scaled = said.get("do_normalize", True), said.get("do_rescale", True)
+    mean = said.get("image_mean") or HALF if is_normalised else (0.0, 0.0, 0.0)
+    deviation = said.get("image_std") or HALF if is_normalised else (1.0, 1.0, 1.0)
+    if said.get("include_top"):  # EfficientNet's classifiers divide twice
+        deviation = [one * one for one in deviation]
+    least = -1.0 if is_scaled and said.get("rescale_offset") else 0.0
+    most = 255 * said.get("rescale_factor", 1 / 255) if is_scaled else 255.0  # above the least
+    return tuple((one - least) / most for one in mean), tuple(one / most for one in deviation)
 
 
 def _size(said: dict[str, Any]) -> tuple[tuple[int, int], float | None]:

@@ -21,6 +21,7 @@ from counterfactory.diffusion.gaussian import (
 from counterfactory.diffusion.respacing import spaced
 from counterfactory.errors import BadConfig
 from counterfactory.names import model_folder
+from counterfactory.training.loading import loading
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +63,9 @@ def open_denoiser(name: str, device: str = "cpu", dtype: torch.dtype = torch.flo
 
     schedulers: Any = DDPMScheduler  # untyped in diffusers
     folder = model_folder(name)
-    scheduler = schedulers.from_pretrained(str(folder), subfolder="scheduler")
-    network = open_network(folder, dtype)
+    with loading(folder, "a diffusion model of pixels"):
+        scheduler = schedulers.from_pretrained(str(folder), subfolder="scheduler")
+        network = open_network(folder, dtype)
     _refuse_others(name, network.config, scheduler.config)
     flags = kept_flags(folder)
     opened = denoiser(network.to(device).eval().requires_grad_(False), scheduler, device, dtype)

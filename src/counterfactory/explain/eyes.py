@@ -1,23 +1,19 @@
 """What pictures look like to a network: by what middle layer says, two are near or far. Knows no classifier."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from counterfactory.classify.pictures import normalised
 from counterfactory.classify.preparation import Preparation, read_preparation
-from counterfactory.classify.safe import refuse_pickles
 from counterfactory.errors import BadConfig
 from counterfactory.explain.answers import fitted, shown
 from counterfactory.explain.step import Backbone, Vgg
 from counterfactory.names import model_folder
-from counterfactory.training.loading import loading
+from counterfactory.score import vision
 from counterfactory.worker import Worker
 
 Look = Callable[[Tensor], Tensor]
@@ -77,25 +73,14 @@ def _weights(path: Path) -> dict[str, Tensor]:
 def _backbone(eyes: Backbone, worker: Worker) -> Look:
     """Pictures in the size that the model learnt from."""
     folder = model_folder(eyes.name)
-    refuse_pickles(folder)
-    network = _network(folder).to(worker.device, worker.torch_dtype()).eval().requires_grad_(False)
-    preparation = read_preparation(folder)
+    tower, preparation = vision.open_eyes(folder, worker.device, worker.torch_dtype()).tower, read_preparation(folder)
 
     def look(x_BCHW: Tensor) -> Tensor:
         prepared = normalised(fitted(shown(x_BCHW), preparation), preparation).to(worker.torch_dtype())
-        layers: tuple[Tensor, ...] = network(pixel_values=prepared, output_hidden_states=True).hidden_states
+        layers: tuple[Tensor, ...] = tower(pixel_values=prepared, output_hidden_states=True).hidden_states
         number = (len(layers) - 1) // 2 if eyes.layer is None else eyes.layer
         if number >= len(layers):
             raise BadConfig(f"eyes.layer: {number}, but {eyes.name} has layers 0 to {len(layers) - 1}.")
         return layers[number].to(x_BCHW.dtype).flatten(1)
 
     return look
-
-
-def _network(folder: Path) -> Any:
-    from transformers import AutoModel, CLIPVisionModel
-
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    models: Any = CLIPVisionModel if kind == "clip" else AutoModel
-    with loading(folder):
-        return models.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)

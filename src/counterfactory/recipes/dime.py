@@ -10,13 +10,13 @@ from pydantic import BaseModel, Field
 
 from counterfactory.data.diorama.world import ALL_CLASSES
 from counterfactory.data.limit import Quota, within
-from counterfactory.explain.step import Explain, Losses, Mode, Plan
+from counterfactory.explain.step import Count, Explain, Losses, Mode, Plan
 from counterfactory.names import ModelName
 from counterfactory.recipes.explain_report import explain_report
 from counterfactory.recipes.explained import explained
 from counterfactory.recipes.explained_data import published
 from counterfactory.recipes.prepare import measurable
-from counterfactory.recipes.questions import SECOND, agreement, answers_of, questions
+from counterfactory.recipes.questions import SECOND, agreement, answers_of, opinion_of, questions
 from counterfactory.recipes.tested import Labels, called, label_map
 from counterfactory.recipes.trials import split_of
 from counterfactory.run import Run
@@ -45,6 +45,7 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
     mode: Mode = Field(default="fast", description="the clean estimate: of one step, of some leaps, of the whole chain")
     search: Plan = Field(default=Plan(), description="how the search goes")
     traced: bool = Field(default=False, description="keeps what the search thought of at each step")
+    at_once: Count = Field(default=64, description="images whose further tries share batches; a kill costs as many")
     opinion: ModelName | None = Field(default=None, description="a classifier that is asked about the results alone")
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="from which all randomness branches")
 
@@ -71,12 +72,15 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
     def run(self, run: Run, data: Collection) -> Report:
         """Ask the classifier, want another answer of each image, look for it, and show what was found."""
         images = within(split_of(measurable(data), self.split), self.quota, self.seed)
-        answers = answers_of(run, self.model, label_map(self.labels), images)
+        labels = label_map(self.labels)
+        answers = answers_of(run, self.model, labels, images)
+        others = opinion_of(run, self.opinion, labels, images) if self.opinion else None
         asked = questions(run, self.model or "", answers, images, self.target, self.seed)
         found = run.map(self.step(), [question for _, question in asked])
         made = explained(run, asked, found, answers, images)
         run.publish(published(made, images))
-        words = [METHOD[self.mode], agreement(run, self.opinion, made) if self.opinion else "", self._foreign(images)]
+        agreed = agreement(run, self.opinion, others, made) if self.opinion and others else ""
+        words = [METHOD[self.mode], agreed, self._foreign(images)]
         return explain_report(run, f"Why {called(self.model)} says so, on {data.name}", list(filter(None, words)), made)
 
     def step(self) -> Explain:
@@ -87,6 +91,7 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
             mode=self.mode,
             search=self.search,
             traced=self.traced,
+            at_once=self.at_once,
         )
 
     def _foreign(self, images: Dataset) -> str:

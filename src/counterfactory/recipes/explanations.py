@@ -19,7 +19,7 @@ from counterfactory.recipes import explanation_measures as measures
 from counterfactory.recipes.explained import Explained
 from counterfactory.recipes.explained_data import CHANGED, read_back
 from counterfactory.recipes.explanation_measures import Measure
-from counterfactory.recipes.explanations_report import taken, worth_report
+from counterfactory.recipes.explanations_report import UNABLE, taken, worth_report
 from counterfactory.recipes.oracle import by_attributes, by_judge
 from counterfactory.recipes.oracle_measures import Look, by_oracle, differences_table
 from counterfactory.recipes.tested import Labels
@@ -93,7 +93,7 @@ class Explanations(BaseModel, frozen=True, extra="forbid"):
         for name, look in self._oracles(run).items():
             try:
                 yield differences_table(name, look, self._labels, flips)
-            except BadData:
+            except UNABLE:
                 continue  # the row of CD says why
 
     def _needs(self) -> list[tuple[str, str]]:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from counterfactory.errors import BadConfig, BadData
+from counterfactory.errors import BadConfig, BadData, TooManyFailures
 from counterfactory.recipes.explanation_measures import Group, Measure
 from counterfactory.types import Interval, Report, Table
 
+UNABLE = (BadData, BadConfig, TooManyFailures)  # of one number: the others are taken all the same
 Groups = Mapping[str, Group]  # all explanations, and the flips among them
 
 
@@ -25,7 +26,7 @@ def taken(measure: Measure, groups: Groups) -> Taken:
     for name in measure.of:
         try:
             values[name] = measure.take(groups[name])
-        except (BadData, BadConfig) as error:
+        except UNABLE as error:
             reason = str(error)
     return Taken(measure=measure, values=values, reason=reason)
 

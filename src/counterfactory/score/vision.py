@@ -24,6 +24,11 @@ class Eyes:
     processor: Any
     has_pooler: bool
 
+    @property
+    def tower(self) -> Any:
+        """The half that sees, of a model of pictures and words; else the model."""
+        return getattr(self.network, "vision_model", self.network)
+
     @torch.no_grad()
     def features(self, pictures: Sequence[Image.Image]) -> Tensor:
         """One vector (B, D) a picture: the model's own summary, or the mean over its positions where it has none."""
@@ -41,8 +46,7 @@ class Eyes:
         Every position of every layer has length 1; positions and layers count as means, so that two pictures are
         between 0 and 4 apart.
         """
-        tower = getattr(self.network, "vision_model", self.network)
-        said = tower(pixel_values=self._seen(pictures), output_hidden_states=True)
+        said = self.tower(pixel_values=self._seen(pictures), output_hidden_states=True)
         layers = [functional.normalize(_positions(one).float(), dim=2) for one in said.hidden_states[1:]]
         parts = [one.flatten(1) / (one.shape[1] * len(layers)) ** 0.5 for one in layers]
         return torch.cat(parts, dim=1).cpu()

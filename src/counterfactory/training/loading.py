@@ -24,7 +24,7 @@ def kind_of(folder: Path, known: Collection[str], wanted: str = "") -> str:
 
 
 @contextmanager
-def loading(folder: Path) -> Iterator[None]:
+def loading(folder: Path, what: str = "such a model") -> Iterator[None]:
     """Says which folder holds no model that can be used, and why."""
     try:
         with quiet():
@@ -32,7 +32,7 @@ def loading(folder: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise BadConfig(
-            f"{folder} does not hold such a model as safetensors and configuration ({reason}). "
+            f"{folder} does not hold {what} as safetensors and configuration ({reason}). "
             "Give another hub id or folder, or save the model with `save_pretrained`."
         ) from error
 
