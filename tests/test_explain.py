@@ -27,7 +27,7 @@ from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig
 from counterfactory.explain import eyes
 from counterfactory.explain.answers import fitted, open_asked, probabilities
-from counterfactory.explain.canvas import open_canvas
+from counterfactory.explain.canvas import moved, open_canvas
 from counterfactory.explain.eyes import open_eyes
 from counterfactory.explain.pooling import Explainer, search_of
 from counterfactory.explain.search import changing
@@ -290,6 +290,25 @@ def test_an_explanation_says_what_it_is(tmp_path: Path):
     assert len(found.trace) == 2
     for address in (found.sample.image, found.start, *found.trace):
         assert one.worker.pixels.image(address).size == (SIDE, SIDE)
+
+
+def test_pictures_are_shown_from_around_with_their_borders_going_on():
+    x_BCHW = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert [view.tolist() for view in moved(x_BCHW, 0.1)] == [x_BCHW.tolist()]  # less than a pixel
+    views = moved(x_BCHW, 0.25)
+    assert len(views) == 5
+    assert torch.equal(views[0], x_BCHW)
+    assert views[1][0, 0].tolist() == [[0, 0, 1, 2], [0, 0, 1, 2], [4, 4, 5, 6], [8, 8, 9, 10]]
+    assert views[4][0, 0].tolist() == [[5, 6, 7, 7], [9, 10, 11, 11], [13, 14, 15, 15], [13, 14, 15, 15]]
+
+
+@pytest.mark.parametrize(("mode", "heeds"), [("fast", True), ("exact", False), ("chained", False)])
+def test_only_the_fast_mode_asks_about_moved_pictures(tmp_path: Path, mode: Any, heeds: bool):
+    found = []
+    for share in (0.0, 0.2):
+        one = explainer(tmp_path, PLAN.model_copy(update={"moved": share}), mode=mode)
+        found.append(one.searched(cases(one, tmp_path, 1, 2), 100.0, 1).images)
+    assert torch.equal(*found) != heeds
 
 
 def test_the_fast_search_leaves_alone_what_it_need_not_change(tmp_path: Path):

@@ -17,7 +17,7 @@ from counterfactory.diffusion.gaussian import noised
 from counterfactory.diffusion.sampling import Denoiser, fresh_noise, open_denoiser
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.explain.answers import Wishes, answers, open_asked, probabilities, reluctance
-from counterfactory.explain.canvas import open_canvas, with_detail
+from counterfactory.explain.canvas import moved, open_canvas, with_detail
 from counterfactory.explain.cases import Case, Try, explanation, objection
 from counterfactory.explain.eyes import Look, distance, open_eyes
 from counterfactory.explain.guidance import Guide, Loss
@@ -144,8 +144,10 @@ class Explainer:
 
         def far(clean: Tensor) -> Tensor:
             colours = with_detail(clean, source, detail, preparation)
-            logits = classifier.network(normalised(colours, preparation).to(self.search.model.dtype))
-            return reluctance(logits.to(clean), wishes, self.step.search.answer, several)
+            views = moved(colours, self.step.search.moved if self.step.mode == "fast" else 0)
+            logits = classifier.network(normalised(torch.cat(views), preparation).to(self.search.model.dtype))
+            said = logits.to(clean).chunk(len(views))
+            return torch.stack([reluctance(one, wishes, self.step.search.answer, several) for one in said]).mean(0)
 
         return Guide(
             source=source,

@@ -72,6 +72,10 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
     )
     leaps: Count = Field(default=5, description="steps of the chained estimate")
     mask: Mask = Field(default=Mask(), description="of the fast mode: where the image may change")
+    moved: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        default=0.06,
+        description="of the fast mode: pulls are meant for pictures moved by this share of their sides",
+    )
     losses: Losses = Field(default=Losses(), description="what holds it near its source")
     eyes: Eyes = Field(default=Backbone(), description="what perceptual distances are seen with")
 
