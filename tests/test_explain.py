@@ -27,11 +27,12 @@ from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig
 from counterfactory.explain import eyes
 from counterfactory.explain.answers import fitted, open_asked, probabilities
-from counterfactory.explain.canvas import moved, open_canvas
+from counterfactory.explain.canvas import open_canvas
 from counterfactory.explain.eyes import open_eyes
 from counterfactory.explain.pooling import Explainer, search_of
 from counterfactory.explain.search import changing
-from counterfactory.explain.step import Backbone, Explain, Losses, Mask, Plan, Vgg
+from counterfactory.explain.step import Backbone, Explain, Losses, Mask, Plan, Vgg, Views
+from counterfactory.explain.views import seen_about
 from counterfactory.keys import seed_for
 from counterfactory.testing import StepContract
 from counterfactory.training.loading import quiet
@@ -292,21 +293,34 @@ def test_an_explanation_says_what_it_is(tmp_path: Path):
         assert one.worker.pixels.image(address).size == (SIDE, SIDE)
 
 
-def test_pictures_are_shown_from_around_with_their_borders_going_on():
-    x_BCHW = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert [view.tolist() for view in moved(x_BCHW, 0.1)] == [x_BCHW.tolist()]  # less than a pixel
-    views = moved(x_BCHW, 0.25)
-    assert len(views) == 5
-    assert torch.equal(views[0], x_BCHW)
-    assert views[1][0, 0].tolist() == [[0, 0, 1, 2], [0, 0, 1, 2], [4, 4, 5, 6], [8, 8, 9, 10]]
-    assert views[4][0, 0].tolist() == [[5, 6, 7, 7], [9, 10, 11, 11], [13, 14, 15, 15], [13, 14, 15, 15]]
+def chances(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def test_views_are_moved_with_their_borders_going_on():
+    x_BCHW = torch.arange(32.0).reshape(2, 1, 4, 4)
+    assert len(seen_about(x_BCHW, Views(moved=0.1, noise=0), chances(0, 1))) == 1  # less than a pixel
+    views = torch.stack(seen_about(x_BCHW, Views(count=200, moved=0.25, noise=0), chances(0, 1)))
+    found = {tuple(view.flatten().int().tolist()) for view in views[:, 0]}
+    assert len(found) == 9
+    assert tuple(x_BCHW[0].flatten().int().tolist()) in found
+    assert (0, 0, 1, 2, 0, 0, 1, 2, 4, 4, 5, 6, 8, 8, 9, 10) in found
+    assert not torch.equal(views[:, 0] - views[:, 1], (x_BCHW[0] - x_BCHW[1]).expand_as(views[:, 0]))
+
+
+def test_a_view_is_the_same_whatever_it_is_seen_beside():
+    x_BCHW = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    together = torch.stack(seen_about(x_BCHW, Views(), chances(0, 1, 2)))
+    alone = torch.stack(seen_about(x_BCHW[1:2], Views(), chances(1)))
+    assert torch.equal(together[:, 1], alone[:, 0])
+    assert 0.9 < (together - x_BCHW).std() / 0.1 < 1.1  # too small to be moved: noise alone
 
 
 @pytest.mark.parametrize(("mode", "heeds"), [("fast", True), ("exact", False), ("chained", False)])
-def test_only_the_fast_mode_asks_about_moved_pictures(tmp_path: Path, mode: Any, heeds: bool):
+def test_only_the_fast_mode_asks_about_views(tmp_path: Path, mode: Any, heeds: bool):
     found = []
-    for share in (0.0, 0.2):
-        one = explainer(tmp_path, PLAN.model_copy(update={"moved": share}), mode=mode)
+    for noise in (0.0, 0.2):
+        one = explainer(tmp_path, PLAN.model_copy(update={"views": Views(moved=0, noise=noise)}), mode=mode)
         found.append(one.searched(cases(one, tmp_path, 1, 2), 100.0, 1).images)
     assert torch.equal(*found) != heeds
 

@@ -5,7 +5,6 @@ detail of the source is laid on it wherever nothing was changed.
 """
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -62,14 +61,3 @@ def with_detail(changed: Tensor, source: Tensor, detail: Tensor, preparation: Pr
     change = (changed - source).abs().amax(1, keepdim=True)
     true = 1 - functional.max_pool2d(change, 3, stride=1, padding=1).div(PLAIN).clamp(0, 1)
     return (colours + fitted(true, preparation) * detail).clamp(0, 1)
-
-
-def moved(x_BCHW: Tensor, share: float) -> list[Tensor]:
-    """Pictures as they are, and moved to each of the four corners by a share of their sides; the borders go on."""
-    height, width = x_BCHW.shape[2:]
-    reach = round(share * min(height, width))
-    if not reach:
-        return [x_BCHW]
-    wide = functional.pad(x_BCHW, (reach,) * 4, mode="replicate")
-    places = [(reach, reach), *product((0, 2 * reach), repeat=2)]
-    return [wide[:, :, top : top + height, left : left + width] for top, left in places]

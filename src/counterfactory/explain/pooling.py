@@ -17,12 +17,13 @@ from counterfactory.diffusion.gaussian import noised
 from counterfactory.diffusion.sampling import Denoiser, fresh_noise, open_denoiser
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.explain.answers import Wishes, answers, open_asked, probabilities, reluctance
-from counterfactory.explain.canvas import moved, open_canvas, with_detail
+from counterfactory.explain.canvas import open_canvas, with_detail
 from counterfactory.explain.cases import Case, Try, explanation, objection
 from counterfactory.explain.eyes import Look, distance, open_eyes
 from counterfactory.explain.guidance import Guide, Loss
 from counterfactory.explain.search import Found, Search
 from counterfactory.explain.step import Explain
+from counterfactory.explain.views import seen_about
 from counterfactory.keys import seed_for
 from counterfactory.names import identity
 from counterfactory.types import Artifact, Explanation, Failed, Question
@@ -107,7 +108,7 @@ class Explainer:
         """One scale for one batch, as numbers."""
         source, start = _stacked([case.canvas.source for case in batch]), _stacked([case.start for case in batch])
         sources = _sources([case.question for case in batch], number)
-        return self.search(source, start, self._guide(batch, source, scale), sources)
+        return self.search(source, start, self._guide(batch, source, scale, number), sources)
 
     def _tried(self, cases: Sequence[Case], scale: float, number: int) -> list[Try | Failed]:
         """One scale for one batch; a deterministic worker's batches are all of one size."""
@@ -133,7 +134,7 @@ class Explainer:
             number=number,
         )
 
-    def _guide(self, batch: Sequence[Case], source: Tensor, scale: float) -> Guide:
+    def _guide(self, batch: Sequence[Case], source: Tensor, scale: float, number: int) -> Guide:
         """What pulls on a batch: it is asked about pictures as they would be given back."""
         classifier, preparation = self.classifier, self.classifier.preparation
         detail, several = _stacked([case.detail for case in batch]), classifier.has_several_labels
@@ -142,9 +143,11 @@ class Explainer:
             present=torch.tensor([case.question.present for case in batch], device=source.device),
         )
 
+        chances = _sources([case.question for case in batch], f"views {number}")
+
         def far(clean: Tensor) -> Tensor:
             colours = with_detail(clean, source, detail, preparation)
-            views = moved(colours, self.step.search.moved if self.step.mode == "fast" else 0)
+            views = seen_about(colours, self.step.search.views, chances) if self.step.mode == "fast" else [colours]
             logits = classifier.network(normalised(torch.cat(views), preparation).to(self.search.model.dtype))
             said = logits.to(clean).chunk(len(views))
             return torch.stack([reluctance(one, wishes, self.step.search.answer, several) for one in said]).mean(0)

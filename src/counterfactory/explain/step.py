@@ -56,6 +56,14 @@ class Mask(BaseModel, frozen=True, extra="forbid"):
     starts: Annotated[float, Field(ge=0, le=1)] = Field(default=0.5, description="after this share of the steps")
 
 
+class Views(BaseModel, frozen=True, extra="forbid"):
+    """The pictures over which the answer's pull is the mean: none of them as it is, if they are moved or noised."""
+
+    count: Count = Field(default=8, description="of them")
+    moved: Annotated[float, Field(ge=0, lt=0.5)] = Field(default=0.06, description="by up to this share of their sides")
+    noise: Annotated[float, Field(ge=0)] = Field(default=0.1, description="its deviation, where colours go from 0 to 1")
+
+
 class Plan(BaseModel, frozen=True, extra="forbid"):
     """How a search goes."""
 
@@ -72,10 +80,7 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
     )
     leaps: Count = Field(default=5, description="steps of the chained estimate")
     mask: Mask = Field(default=Mask(), description="of the fast mode: where the image may change")
-    moved: Annotated[float, Field(ge=0, lt=0.5)] = Field(
-        default=0.06,
-        description="of the fast mode: pulls are meant for pictures moved by this share of their sides",
-    )
+    views: Views = Field(default=Views(), description="of the fast mode: the pictures that the pull is meant for")
     losses: Losses = Field(default=Losses(), description="what holds it near its source")
     eyes: Eyes = Field(default=Backbone(), description="what perceptual distances are seen with")
 
