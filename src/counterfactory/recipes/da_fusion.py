@@ -30,7 +30,7 @@ from counterfactory.types import Collection, Dataset, Origin, Report, Request, S
 ZOO = "zoo:diorama"
 SD = "CompVis/stable-diffusion-v1-4"
 # at ten times the rate, the zoo's words forget in 80 steps which class they stand for
-QUICK = Schedule(images=640, batch_size=8, learning_rate=5e-5, weight_decay=0, rise=1, smoothing=0.9)
+QUICK = Schedule(images=320, batch_size=8, learning_rate=5e-5, weight_decay=0, rise=1, smoothing=0.9)
 TEMPLATES = (
     "a photo of a {}",
     "a picture of a {}",
@@ -65,7 +65,7 @@ class DaFusion(BaseModel, frozen=True, extra="forbid"):
     redrawn: Literal["everything", "object", "surroundings"] = Field(
         default="everything", description="of images that have a mask; of others everything"
     )
-    per_image: PerImage = 10
+    per_image: PerImage = 5
     guidance: Guidance = 4.0
     sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")
     eyes: Eyes = EYES
@@ -87,8 +87,8 @@ class DaFusion(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def paper(cls) -> "DaFusion":
         """As published: Stable Diffusion 1.4, a word that begins as `the`, guidance 7.5, 16 shots, eight seeds."""
-        many = {"shots": 16, "seeds": tuple(range(8)), "names": False, "guidance": 7.5, "classifier": PROBE}
-        models = {"engine": Diffuse(pipeline=SD, steps=50), "inversion": InversionTrainer(base=SD)}
+        many = {"shots": 16, "seeds": tuple(range(8)), "names": False, "guidance": 7.5, "per_image": 10}
+        models = {"engine": Diffuse(pipeline=SD, steps=50), "inversion": InversionTrainer(base=SD), "classifier": PROBE}
         return cls().model_copy(update={**many, **models})
 
     def run(self, run: Run, data: Collection) -> Report:

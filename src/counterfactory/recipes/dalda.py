@@ -53,7 +53,7 @@ class Dalda(BaseModel, frozen=True, extra="forbid"):
     scale: Rule | Annotated[float, Field(ge=0, le=1)] = Field(
         default="truncated", description="of the image prompt: truncated, clipped (as published), uniform, or a number"
     )
-    per_image: PerImage = 10
+    per_image: PerImage = 5
     guidance: Guidance = 4.0
     sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")
     eyes: Eyes = EYES
@@ -85,6 +85,7 @@ class Dalda(BaseModel, frozen=True, extra="forbid"):
             quality="best quality, high quality, ",
             negative_prompt="monochrome, lowres, bad anatomy, worst quality, low quality",
             guidance=7.5,
+            per_image=10,
             classifier=PROBE.with_(model=ClipHead(name=CLIP).model_dump(), learning_rate=2e-4, weight_decay=0.1),
         )
 

@@ -53,7 +53,7 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
     about: About = ""
     number: Annotated[int, Field(ge=1)] = Field(default=10, description="prompts of each class")
     strength: Annotated[float, Field(gt=0, le=1)] = Field(default=0.7, description="how much is drawn anew")
-    per_image: PerImage = 10
+    per_image: PerImage = 5
     guidance: Guidance = 4.0
     sieve: Sieve = Field(default=Sieve(weigh_by=ClassifierTrainer()), description="the filter; empty for none")
     eyes: Eyes = EYES
@@ -80,7 +80,7 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
         even = PROBE.with_(batch_size=16, balanced=True, size=256)
         sieve = Sieve(weigh_by=even.with_(augment="randaugment", weight_decay=0.01, patience=6))
         trained = {"sieve": sieve, "classifier": even.with_(synthetic_probability=0.7)}
-        drawn = {"engine": engine, "inversion": words, "fresh_noise": False, "guidance": 15.0}
+        drawn = {"engine": engine, "inversion": words, "fresh_noise": False, "guidance": 15.0, "per_image": 10}
         return cls(shots=8).model_copy(update={**drawn, **trained})
 
     def run(self, run: Run, data: Collection) -> Report:

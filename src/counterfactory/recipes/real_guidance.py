@@ -32,7 +32,7 @@ class RealGuidance(BaseModel, frozen=True, extra="forbid"):
     seeds: Seeds = (0, 1, 2)
     engine: Diffuse = Field(default=Diffuse(steps=10), description="who draws")
     wording: Wording = Field(default=Wording(), description="what is said of a class")
-    per_image: PerImage = 10
+    per_image: PerImage = 5
     strength: Annotated[float, Field(gt=0, le=1)] = Field(default=0.5, description="how much is drawn anew")
     guidance: Guidance = 7.5
     sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")
@@ -53,7 +53,7 @@ class RealGuidance(BaseModel, frozen=True, extra="forbid"):
     def paper(cls) -> "RealGuidance":
         """The baseline of DA-Fusion's comparison: Stable Diffusion, strength 0.5, ten drawings, eight seeds."""
         photographs = Diffuse(pipeline="CompVis/stable-diffusion-v1-4", steps=50)
-        return cls(shots=16, seeds=tuple(range(8)), engine=photographs, classifier=PROBE)
+        return cls(shots=16, seeds=tuple(range(8)), per_image=10, engine=photographs, classifier=PROBE)
 
     def run(self, run: Run, data: Collection) -> Report:
         """Draw for each seed, train with and without, measure on every test split."""

@@ -35,7 +35,7 @@ class TextOnly(BaseModel, frozen=True, extra="forbid"):
     prompts: PromptWriter = Field(default=DIORAMA, description="who thinks of prompts")
     about: About = ""
     engine: Diffuse = Field(default=Diffuse(steps=10), description="who draws")
-    per_image: PerImage = 10
+    per_image: PerImage = 5
     guidance: Guidance = 4.0
     sieve: Sieve = Field(default=Sieve(), description="which drawings count, and how often")
     eyes: Eyes = EYES
@@ -55,7 +55,8 @@ class TextOnly(BaseModel, frozen=True, extra="forbid"):
     def paper(cls) -> "TextOnly":
         """Stable Diffusion as it comes: plain prompts, 50 steps, guidance 7.5."""
         plain = LexiconPrompts(kinds=())
-        return cls(prompts=plain, engine=Diffuse(pipeline="CompVis/stable-diffusion-v1-4", steps=50), guidance=7.5)
+        engine = Diffuse(pipeline="CompVis/stable-diffusion-v1-4", steps=50)
+        return cls(prompts=plain, engine=engine, guidance=7.5, per_image=10)
 
     def run(self, run: Run, data: Collection) -> Report:
         """Draw for each seed, train with and without, measure on every test split."""
