@@ -1,8 +1,13 @@
 """A tiny text-to-image model with random weights, and data for what learns beside it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from transformers import CLIPConfig, CLIPModel
 
 from counterfactory.diffusion import autoencoder, latent
@@ -56,3 +61,23 @@ def save_clip(folder: Path) -> Path:
         config = CLIPConfig(text_config={**text, **shape}, vision_config=vision, projection_dim=EMBEDDING)
         CLIPModel(config).save_pretrained(folder)
     return folder
+
+
+class Killed(Exception):
+    """Stands for a signal that ends the process between two instructions."""
+
+
+@contextmanager
+def killed_at(call: int) -> Iterator[None]:
+    """What goes on inside ends when the denoiser is called once more than so often, which it must be."""
+    calls, forward = iter(range(call)), UNet2DConditionModel.forward
+
+    def dying(*given: Any, **more: Any) -> Any:
+        if next(calls, None) is None:
+            raise Killed
+        return forward(*given, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(UNet2DConditionModel, "forward", dying)
+        with pytest.raises(Killed):
+            yield

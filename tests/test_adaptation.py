@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionPipeline
 from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from companions import COURSE, SIZE, data, save_base, worker
+from companions import COURSE, SIZE, data, killed_at, save_base, worker
 from counterfactory.diffusion import adaptation
 from counterfactory.diffusion.adaptation import Data
 from counterfactory.diffusion.adapted import (
@@ -47,10 +47,6 @@ from tiny_pipelines import full_autoencoder, save_flux, save_inpainting, save_sd
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
 BRIEF = Schedule(epochs=3, batch_size=8, learning_rate=1e-2, rise=1, fall=1, lowest=0)
-
-
-class Killed(Exception):
-    """Stands for a signal that ends the process between two instructions."""
 
 
 @pytest.fixture(scope="module")
@@ -211,19 +207,10 @@ def test_a_killed_training_ends_byte_equal_to_one_that_was_not(
     }[stage]
     dataset = {"train": data()["train"]}
     step.fit(worker(tmp_path), tmp_path / "whole", dataset)
-    forward = UNet2DConditionModel.forward
     for dies_at in (6, 21) if stage == "encoder" else (21,):  # between two epochs, before and after a checkpoint
-        calls, folder = iter(range(dies_at)), tmp_path / str(dies_at)
-
-        def dying(*given: Any, calls: Any = calls, **more: Any) -> Any:
-            if next(calls, None) is None:
-                raise Killed
-            return forward(*given, **more)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(UNet2DConditionModel, "forward", dying)
-            with pytest.raises(Killed):
-                step.fit(worker(tmp_path), folder, dataset)
+        folder = tmp_path / str(dies_at)
+        with killed_at(dies_at):
+            step.fit(worker(tmp_path), folder, dataset)
         assert epochs(folder) == list(range(1, dies_at // 4 + 1))
         step.fit(worker(tmp_path), folder, dataset)
         assert left(folder) == left(tmp_path / "whole")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoProcessor, BlipForConditionalGeneration, BlipProcessor, CLIPModel, CLIPVisionModel
 
-from counterfactory.caption.blip_training import build, fit, trained
+from counterfactory.caption.blip_training import build, trained
 from counterfactory.caption.captioner import Caption
 from counterfactory.caption.models import open_captioner
 from counterfactory.caption.trainers import CaptionTrainer
@@ -20,7 +20,6 @@ from counterfactory.data.diorama.place import scene_at
 from counterfactory.errors import BadConfig
 from counterfactory.keys import digest
 from counterfactory.run import Run
-from counterfactory.score import clip_training
 from counterfactory.score.trainers import ClipTrainer
 from counterfactory.testing import StepContract, TrainerContract
 from counterfactory.training.drawing import Drawn, nucleus
@@ -72,7 +71,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CLIP of the same shape."""
     folder = tmp_path_factory.mktemp("clip")
     trainer = ClipTrainer(schedule=SHORT, size=SIZE, patch=4, image=TOWER, text=TOWER, vocabulary=600)
-    clip_training.fit(trainer, worker(folder), folder / "clip", data())
+    trainer.fit(worker(folder), folder / "clip", data())
     return folder / "clip"
 
 
@@ -123,7 +122,7 @@ def test_a_training_in_two_sittings_leaves_the_same_files(tmp_path: Path):
     )
     for trainer in (short, long):
         trained(trainer, worker(tmp_path), tmp_path / "twice", data())
-    fit(long, worker(tmp_path), tmp_path / "once", data())
+    long.fit(worker(tmp_path), tmp_path / "once", data())
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("once", "twice")]
     assert files[0] == files[1]
     assert not (tmp_path / "once" / "training").exists()
@@ -173,7 +172,7 @@ def test_a_captioner_begins_with_the_eyes_of_a_clip(clip: Path, tmp_path: Path):
 def test_eyes_of_another_shape_are_refused(clip: Path, tmp_path: Path):
     wider = TRAINER.model_copy(update={"start": str(clip), "image": Tower(width=32, layers=2, heads=2)})
     with pytest.raises(BadConfig, match="hidden_size 16, those that begin with them 32"):
-        fit(wider, worker(tmp_path), tmp_path / "out", data())
+        wider.fit(worker(tmp_path), tmp_path / "out", data())
 
 
 def test_a_clip_begins_with_the_eyes_of_a_captioner(blip: Path, clip: Path, tmp_path: Path):
@@ -187,15 +186,14 @@ def test_a_clip_begins_with_the_eyes_of_a_captioner(blip: Path, clip: Path, tmp_
     assert (after - wanted).norm() < 0.3 * (before - wanted).norm()
     trainer = ClipTrainer(schedule=SHORT, size=SIZE, patch=4, image=TOWER, text=TOWER, vocabulary=600)
     sees = trainer.model_copy(update={"start": str(blip)})
-    assert clip_training.fit(sees, worker(tmp_path), tmp_path / "out", data())["images"] >= 32
+    assert sees.fit(worker(tmp_path), tmp_path / "out", data())["images"] >= 32
     with pytest.raises(BadConfig, match="expected the folder or hub id of a 'blip' model"):
-        clip_training.fit(sees.model_copy(update={"start": str(clip)}), worker(tmp_path), tmp_path / "no", data())
+        sees.model_copy(update={"start": str(clip)}).fit(worker(tmp_path), tmp_path / "no", data())
 
 
 def test_a_captioner_with_a_start_is_trained(clip: Path, tmp_path: Path):
-    numbers = fit(
-        TRAINER.model_copy(update={"schedule": SHORT, "start": str(clip)}), worker(tmp_path), tmp_path / "out", data()
-    )
+    trainer = TRAINER.model_copy(update={"schedule": SHORT, "start": str(clip)})
+    numbers = trainer.fit(worker(tmp_path), tmp_path / "out", data())
     assert numbers["images"] >= 32
 
 

@@ -182,7 +182,7 @@ def test_images_without_masks_are_counted(base: Path, tmp_path: Path):
         )
     }
     with pytest.raises(BadData, match="3 of 24 images have no mask"):
-        control.fit(trainer(base, "masks"), worker(tmp_path), tmp_path / "out", bare)
+        trainer(base, "masks").fit(worker(tmp_path), tmp_path / "out", bare)
 
 
 def test_drawing_after_layouts_agrees_with_diffusers(base: Path, parts: Parts):

@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from companions import COURSE, SIZE, data, save_base, worker
+from companions import COURSE, SIZE, data, killed_at, save_base, worker
 from counterfactory.diffusion import inversion
 from counterfactory.diffusion.engine import Diffuse
 from counterfactory.diffusion.foundation import open_frozen
@@ -38,10 +38,6 @@ from tiny_pipelines import save_flux, save_inpainting, save_sdxl
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
 BRIEF = COURSE.model_copy(update={"images": 32, "batch_size": 2, "learning_rate": 1e-2, "rise": 1, "smoothing": 0.5})
-
-
-class Killed(Exception):
-    """Stands for a signal that ends the process between two instructions."""
 
 
 @pytest.fixture(scope="module")
@@ -182,24 +178,13 @@ def test_how_many_classes_learn_at_once_is_no_part_of_the_key(base: Path):
     assert key(trainer(base, vectors=2)) != key(trainer(base))
 
 
-def test_a_killed_training_ends_byte_equal_to_one_that_was_not(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_killed_training_ends_byte_equal_to_one_that_was_not(base: Path, tmp_path: Path):
     step, dataset = trainer(base, classes_at_once=1), {"train": few("car", "dog", "cat")}
     step.fit(worker(tmp_path), tmp_path / "whole", dataset)
-    forward = UNet2DConditionModel.forward
     for dies_at in (40, 60):  # in the second class: each takes 16 steps and is looked at 16 times
-        calls, folder = iter(range(dies_at)), tmp_path / str(dies_at)
-
-        def dying(*given: Any, calls: Any = calls, **more: Any) -> Any:
-            if next(calls, None) is None:
-                raise Killed
-            return forward(*given, **more)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(UNet2DConditionModel, "forward", dying)
-            with pytest.raises(Killed):
-                step.fit(worker(tmp_path), folder, dataset)
+        folder = tmp_path / str(dies_at)
+        with killed_at(dies_at):
+            step.fit(worker(tmp_path), folder, dataset)
         assert (folder / "training" / key(["car"]) / "checkpoint.json").exists()
         assert not (folder / INDEX).exists()
         step.fit(worker(tmp_path), folder, dataset)

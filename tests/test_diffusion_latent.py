@@ -88,7 +88,7 @@ def test_diffusers_loads_the_autoencoder_and_its_latents_are_unit_sized(zoo: Pat
 def test_the_autoencoder_learns(zoo: Path, tmp_path: Path):
     course = AUTOENCODER.schedule.model_copy(update={"images": 2000, "batch_size": 8, "learning_rate": 4e-3})
     longer = AUTOENCODER.model_copy(update={"schedule": course, "channels": (16, 16, 16)})
-    numbers = autoencoder.fit(longer, worker(tmp_path), tmp_path / "out", data())
+    numbers = longer.fit(worker(tmp_path), tmp_path / "out", data())
     first = json.loads((zoo / "autoencoder" / "training" / "quality.jsonl").read_text().splitlines()[-1])
     assert numbers["psnr"] > first["psnr"] + 2
     assert not (tmp_path / "out" / "training").exists()
@@ -259,7 +259,7 @@ def test_images_without_captions_are_named(tmp_path: Path):
     samples = tuple(type(s)(image=s.image, target=s.target) for s in silent.samples)
     mute = type(silent)(samples=samples, classes=silent.classes)
     with pytest.raises(BadData, match="3 of 3 images have no caption"):
-        latent.fit(latent_trainer(tmp_path), worker(tmp_path), tmp_path, {"train": mute})
+        latent_trainer(tmp_path).fit(worker(tmp_path), tmp_path, {"train": mute})
 
 
 def test_the_loaded_autoencoder_is_for_use(zoo: Path):

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from counterfactory.diffusion import pixel
 from counterfactory.diffusion.gaussian import alpha_bars
-from counterfactory.diffusion.pixel import build, errors, fit, scheduler, shrunk, trained, training_chain
+from counterfactory.diffusion.pixel import build, errors, scheduler, shrunk, trained, training_chain
 from counterfactory.diffusion.sampling import draw, draw_fast, open_denoiser
 from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig
@@ -112,9 +112,8 @@ def test_a_training_in_two_sittings_leaves_the_same_files(tmp_path: Path):
 
 
 def test_it_learns_and_forgets_how(folder: Path, tmp_path: Path):
-    numbers = fit(
-        longer(images=640, batch_size=8, learning_rate=1e-2, smoothing=0.9), worker(tmp_path), tmp_path / "out", data()
-    )
+    trainer = longer(images=640, batch_size=8, learning_rate=1e-2, smoothing=0.9)
+    numbers = trainer.fit(worker(tmp_path), tmp_path / "out", data())
     first = json.loads((folder / "training" / "quality.jsonl").read_text().splitlines()[-1])
     assert numbers["noise_error"] < 0.8 * first["noise_error"]
     assert not (tmp_path / "out" / "training").exists()

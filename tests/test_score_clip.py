@@ -19,7 +19,7 @@ from counterfactory.keys import digest
 from counterfactory.run import Run
 from counterfactory.score import clip_model
 from counterfactory.score.clip import ClipEmbed, ClipScore, ClipZeroShot
-from counterfactory.score.clip_training import contrast, fit, shortened, trained
+from counterfactory.score.clip_training import contrast, shortened, trained
 from counterfactory.score.rivals import rivals
 from counterfactory.score.trainers import ClipTrainer
 from counterfactory.testing import StepContract, TrainerContract
@@ -151,7 +151,7 @@ def test_a_thousand_classes_are_one_softmax(clip: Path, tmp_path: Path, monkeypa
 def test_pictures_learn_to_find_their_captions(clip: Path, tmp_path: Path):
     lines = [json.loads(line) for line in (clip / "training" / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["loss"] < lines[0]["loss"]
-    numbers = fit(TRAINER, worker(tmp_path), tmp_path / "out", data())
+    numbers = TRAINER.fit(worker(tmp_path), tmp_path / "out", data())
     assert 0 <= numbers["retrieval_of_32"] <= 1
     assert not (tmp_path / "out" / "training").exists()
 
@@ -248,4 +248,4 @@ def test_pictures_without_captions_are_named(tmp_path: Path):
     silent = data(3)["train"]
     samples = tuple(type(s)(image=s.image, target=s.target) for s in silent.samples)
     with pytest.raises(BadData, match="3 of 3 images have no caption"):
-        fit(TRAINER, worker(tmp_path), tmp_path / "out", {"train": Dataset(samples=samples, classes=silent.classes)})
+        TRAINER.fit(worker(tmp_path), tmp_path / "out", {"train": Dataset(samples=samples, classes=silent.classes)})

@@ -1,6 +1,5 @@
 """Trains a BLIP captioner (Li et al. 2022): the next word of a picture's caption, given the picture and the words."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +40,6 @@ SHOWN = 24  # pictures in the grid
 HALF = (0.5, 0.5, 0.5)  # mean and deviation: pictures from -1 to 1
 
 
-def fit(trainer: CaptionTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `CaptionTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: CaptionTrainer,
     worker: Worker,
@@ -55,7 +47,7 @@ def trained(
     datasets: Mapping[str, Dataset],
     pictures: Mapping[str, Path] | None = None,
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state; `pictures` are the splits' arrays where they lie under other words."""
+    """Trains and keeps the state; `pictures` are the splits' arrays where they lie under other words."""
     training = folder / "training"
     training.mkdir(parents=True, exist_ok=True)
     asked = "validation" if "validation" in datasets else "train"

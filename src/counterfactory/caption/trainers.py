@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from counterfactory.names import ModelName
+from counterfactory.training.ending import finished
 from counterfactory.training.schedule import Count, Schedule
 from counterfactory.training.towers import Tower
 from counterfactory.types import Dataset
@@ -30,6 +31,6 @@ class CaptionTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `BlipForConditionalGeneration` and `BlipProcessor` load; resumes like any training."""
-        from counterfactory.caption.blip_training import fit
+        from counterfactory.caption.blip_training import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))

@@ -1,7 +1,6 @@
 """Trains a UPerNet (Xiao et al. 2018) on a small residual network: the class of every pixel of a picture."""
 
 import copy
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,17 +42,10 @@ MEASURED = 1024  # pictures that normalisation is measured with
 AT_ONCE = 64  # of them
 
 
-def fit(trainer: SegmentTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `SegmentTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: SegmentTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state, so that a call with more time goes on from there."""
+    """Trains to the end of the budget and keeps the state, from which a call with a larger budget goes on."""
     data, fresh = datasets["train"], datasets.get("validation")
     if not data.samples:
         raise BadData(f"The split {data.split!r} has no images.")

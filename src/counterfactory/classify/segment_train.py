@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, Field
 
 from counterfactory.names import ModelName
+from counterfactory.training.ending import finished
 from counterfactory.training.schedule import Count, Schedule
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
@@ -28,6 +29,6 @@ class SegmentTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `AutoModelForSemanticSegmentation` loads; resumes like any training."""
-        from counterfactory.classify.segment_fitting import fit
+        from counterfactory.classify.segment_fitting import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))

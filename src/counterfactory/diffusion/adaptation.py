@@ -24,8 +24,8 @@ from counterfactory.diffusion.class_encoder import (
     save_class_encoder,
 )
 from counterfactory.diffusion.class_pixels import left_out
-from counterfactory.diffusion.drawing import Parts, summaries
-from counterfactory.diffusion.foundation import Noising, learning_size, open_frozen, rows_by_class
+from counterfactory.diffusion.drawing import Parts
+from counterfactory.diffusion.foundation import Noising, guess, learning_size, open_frozen, rows_by_class
 from counterfactory.diffusion.latents import drawn_from, kept_moments
 from counterfactory.diffusion.lora import learning_lora, save_lora
 from counterfactory.diffusion.pixel import spread_times
@@ -45,17 +45,10 @@ from counterfactory.worker import Worker
 AT_ONCE = 64  # names that the text encoder is given together
 
 
-def fit(trainer: AdaptationTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-    """Trains to the last epoch and forgets how it got there; see `AdaptationTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: AdaptationTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state: a call with more epochs goes on from there."""
+    """Trains to the last epoch and keeps the state, from which a call with more epochs goes on."""
     dataset = datasets["train"]
     started = _started(trainer, worker, dataset.classes)
     size = learning_size(trainer.base, trainer.size or started)
@@ -169,13 +162,7 @@ class Data:
         times = spread_times(len(rows), len(self.noising.signal), generator)
         noise = torch.randn(x_BCHW.shape, generator=generator, device=device)
         noised = self.noising.laid(x_BCHW, noise, times, torch.stack([one.each for one in words]))
-        predicted = self.parts.unet(
-            noised.latents,
-            noised.times,
-            encoder_hidden_states=noised.text,
-            added_cond_kwargs=summaries(words, (self.size, self.size), device),
-        ).sample
-        return noised.loss(predicted)
+        return noised.loss(guess(self.parts, noised, words, self.size))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 from counterfactory.errors import BadConfig, writing
 from counterfactory.keys import ASIDE
 from counterfactory.names import ModelName, model_folder
+from counterfactory.training.ending import finished
 from counterfactory.training.schedule import Count, Schedule
 from counterfactory.types import Artifact, Dataset, Request
 from counterfactory.worker import Worker
@@ -111,6 +112,6 @@ class AdaptationTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder `epochs/001` and so on, each with the average of the weights; resumes like any training."""
-        from counterfactory.diffusion.adaptation import fit
+        from counterfactory.diffusion.adaptation import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))

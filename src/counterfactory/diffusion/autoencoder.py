@@ -1,6 +1,5 @@
 """Trains the autoencoder whose latents everything else is drawn in."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,19 +30,10 @@ SHOWN = 16  # pictures in the grid
 ASKED = 64  # pictures that the quality is measured on
 
 
-def fit(
-    trainer: AutoencoderTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]
-) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `AutoencoderTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: AutoencoderTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state: a call with a larger budget goes on from there."""
+    """Trains to the end of the budget and keeps the state, from which a call with a larger budget goes on."""
     pictures = kept_pictures(worker, datasets["train"], trainer.size)
     asked = kept_pictures(worker, datasets.get("validation", datasets["train"]), trainer.size)
     task = Task(trainer=trainer, worker=worker, folder=folder, pictures=pictures, asked=asked)

@@ -4,7 +4,6 @@ The network says the velocity (Salimans & Ho 2022), which tells of the picture h
 """
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +33,6 @@ from counterfactory.worker import Worker
 SHOWN, STEPS, GUIDANCE = 24, 20, 1.5  # pictures in the grid, and how they are drawn
 
 
-def fit(trainer: ClassPixelTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `ClassPixelTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: ClassPixelTrainer,
     worker: Worker,
@@ -48,7 +40,7 @@ def trained(
     datasets: Mapping[str, Dataset],
     opinion: Opinion = no_opinion,
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state: a call with a larger budget goes on from there."""
+    """Trains to the end of the budget and keeps the state, from which a call with a larger budget goes on."""
     train = datasets["train"]
     asked = datasets.get("validation", train)
     rows = sorted(row for own in rows_by_class(train) for row in own)

@@ -1,6 +1,5 @@
 """Trains a ControlNet: drawings of a frozen text-to-image model learn to follow edges or masks."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,13 +31,6 @@ from counterfactory.worker import Worker
 COLUMNS = 8  # of the grid: a layout, what is drawn on it, the next layout
 
 
-def fit(trainer: ControlTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `ControlTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: ControlTrainer,
     worker: Worker,
@@ -46,7 +38,7 @@ def trained(
     datasets: Mapping[str, Dataset],
     opinion: Opinion = no_opinion,
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state: a call with a larger budget goes on from there."""
+    """Trains to the end of the budget and keeps the state, from which a call with a larger budget goes on."""
     dataset = datasets["train"]
     shown = datasets.get("validation", dataset).samples[:SHOWN]
     pictures = kept_controls(worker, dataset, trainer.control, trainer.size)

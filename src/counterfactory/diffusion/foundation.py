@@ -1,6 +1,7 @@
 """A finished text-to-image model as others learn beside it: frozen, with a data set in its latents and words."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterfactory.diffusion.drawing import Parts, open_parts
+from counterfactory.diffusion.drawing import Parts, open_parts, summaries
 from counterfactory.diffusion.fits import has_unet
 from counterfactory.diffusion.latent import all_captions, weights
 from counterfactory.diffusion.latents import kept_latents
+from counterfactory.diffusion.prompts import Words
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.names import model_folder
 from counterfactory.training.fitting import Rows
@@ -92,6 +94,15 @@ class Base:
         with torch.no_grad():
             text = self.parts.text_encoder(said.long())[0]
         return self.noising.laid(x_BCHW, noise, times, text)
+
+
+def guess(parts: Parts, noised: Noised, words: Sequence[Words], size: int) -> Tensor:
+    """What a model says of noised latents, having heard the words as pictures of that size are described."""
+    added = summaries(words, (size, size), noised.latents.device)
+    said: Tensor = parts.unet(
+        noised.latents, noised.times, encoder_hidden_states=noised.text, added_cond_kwargs=added
+    ).sample
+    return said
 
 
 def learning_size(base: str, wanted: int | None) -> int:

@@ -1,6 +1,5 @@
 """Trains an IP-Adapter: a frozen text-to-image model learns to draw what a picture shows."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,15 +34,6 @@ SHOWN = 8  # pictures in the grid, each beside what is drawn after it
 SCALES = (0.2, 0.8, 1.0)  # at these scales
 
 
-def fit(
-    trainer: ImagePromptTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]
-) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `ImagePromptTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: ImagePromptTrainer,
     worker: Worker,
@@ -51,7 +41,7 @@ def trained(
     datasets: Mapping[str, Dataset],
     opinion: Opinion = no_opinion,
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state: a call with a larger budget goes on from there."""
+    """Trains to the end of the budget and keeps the state, from which a call with a larger budget goes on."""
     dataset = datasets["train"]
     shown = datasets.get("validation", dataset).samples[:SHOWN]
     task = Task(

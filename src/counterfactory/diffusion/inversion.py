@@ -6,7 +6,6 @@ number by number. Each group of classes is a training of its own, which a call a
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,17 +34,10 @@ from counterfactory.worker import Worker, is_out_of_memory, let_memory_go
 UNBOUND = float("inf")
 
 
-def fit(trainer: InversionTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `InversionTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: InversionTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state: a call with a larger budget goes on from there."""
+    """Trains to the end of the budget and keeps the state, from which a call with a larger budget goes on."""
     dataset, size = datasets["train"], learning_size(trainer.base, trainer.size)
     subjects, autoencoder = _subjects(dataset), str(model_folder(trainer.base) / "vae")
     latents = kept_latents(worker, dataset, autoencoder, size)

@@ -1,6 +1,5 @@
 """Trains a text-to-image model in an autoencoder's latents: the denoising network and its text encoder together."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +33,6 @@ SHOWN = 24  # pictures in the grid
 STEPS, GUIDANCE = 20, 4.0
 
 
-def fit(trainer: LatentTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `LatentTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: LatentTrainer,
     worker: Worker,
@@ -48,7 +40,7 @@ def trained(
     datasets: Mapping[str, Dataset],
     opinion: Opinion = no_opinion,
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state: a call with a larger budget goes on from there."""
+    """Trains to the end of the budget and keeps the state, from which a call with a larger budget goes on."""
     training = folder / "training"
     training.mkdir(parents=True, exist_ok=True)
     captions = all_captions(datasets["train"])

@@ -1,6 +1,5 @@
 """Trains an unconditional diffusion model of pixels that learns its variance (Nichol & Dhariwal 2021)."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +39,6 @@ SHOWN, STEPS = 24, 20  # pictures in the grid, and the steps that they are drawn
 ASKED = 64  # pictures that the errors are measured on
 
 
-def fit(trainer: PixelTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `PixelTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: PixelTrainer,
     worker: Worker,
@@ -54,7 +46,7 @@ def trained(
     datasets: Mapping[str, Dataset],
     opinion: Opinion = no_opinion,
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state: a call with a larger budget goes on from there."""
+    """Trains to the end of the budget and keeps the state, from which a call with a larger budget goes on."""
     size = trainer.size * trainer.shrink
     pictures = kept_pictures(worker, datasets["train"], size)
     asked = kept_pictures(worker, datasets.get("validation", datasets["train"]), size)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from counterfactory.diffusion.drawing import Parts, summaries
-from counterfactory.diffusion.foundation import Noising
+from counterfactory.diffusion.drawing import Parts
+from counterfactory.diffusion.foundation import Noising, guess
 from counterfactory.diffusion.prompts import heard
 from counterfactory.diffusion.spelling import Reader, Saying
 from counterfactory.diffusion.trainers import InversionTrainer
@@ -71,12 +71,7 @@ class Study:
         )
         words = heard(self._readers(module), [text for lot in lots for text in lot.texts], torch.float32)
         noised = self.noising.laid(x_BCHW, noise, times, torch.stack([said.each for said in words]))
-        predicted = self.parts.unet(
-            noised.latents,
-            noised.times,
-            encoder_hidden_states=noised.text,
-            added_cond_kwargs=summaries(words, (self.size, self.size), device),
-        ).sample
+        predicted = guess(self.parts, noised, words, self.size)
         return noised.each(predicted).view(len(lots), count).mean(1)
 
     @torch.no_grad()

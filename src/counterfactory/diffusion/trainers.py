@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from counterfactory.keys import ASIDE
 from counterfactory.names import ModelName
+from counterfactory.training.ending import finished
 from counterfactory.training.schedule import Count, Positive, Schedule
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
@@ -42,9 +43,9 @@ class AutoencoderTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `AutoencoderTiny.from_pretrained` loads; goes on where a killed call stopped."""
-        from counterfactory.diffusion.autoencoder import fit
+        from counterfactory.diffusion.autoencoder import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))
 
 
 class Network(BaseModel, frozen=True, extra="forbid"):
@@ -75,9 +76,9 @@ class LatentTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `StableDiffusionPipeline.from_pretrained` loads; resumes like any training."""
-        from counterfactory.diffusion.latent import fit
+        from counterfactory.diffusion.latent import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))
 
 
 class PixelNetwork(BaseModel, frozen=True, extra="forbid"):
@@ -122,9 +123,9 @@ class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `DDPMPipeline.from_pretrained` loads; resumes like any training."""
-        from counterfactory.diffusion.pixel import fit
+        from counterfactory.diffusion.pixel import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))
 
 
 class ClassPixelTrainer(BaseModel, frozen=True, extra="forbid"):
@@ -144,9 +145,9 @@ class ClassPixelTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `DrawPixels` draws from, as a `DDPMPipeline` has it; resumes like any training."""
-        from counterfactory.diffusion.class_pixels import fit
+        from counterfactory.diffusion.class_pixels import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))
 
 
 class ControlTrainer(BaseModel, frozen=True, extra="forbid"):
@@ -165,9 +166,9 @@ class ControlTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `ControlNetModel.from_pretrained` loads; resumes like any training."""
-        from counterfactory.diffusion.control import fit
+        from counterfactory.diffusion.control import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))
 
 
 class ImagePromptTrainer(BaseModel, frozen=True, extra="forbid"):
@@ -185,9 +186,9 @@ class ImagePromptTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder from which `load_ip_adapter` takes weights and image encoder; resumes like any training."""
-        from counterfactory.diffusion.image_prompt import fit
+        from counterfactory.diffusion.image_prompt import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))
 
 
 class InversionTrainer(BaseModel, frozen=True, extra="forbid"):
@@ -227,6 +228,6 @@ class InversionTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a file for each class that `load_textual_inversion` reads, and `tokens.json`; see `tokens`."""
-        from counterfactory.diffusion.inversion import fit
+        from counterfactory.diffusion.inversion import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))

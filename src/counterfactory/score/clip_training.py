@@ -3,7 +3,6 @@
 In a batch of captions from a small world several may read alike: such a text belongs to every picture that has it.
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,13 +37,6 @@ ASKED = 1024  # pictures that this is measured on
 HALF = (0.5, 0.5, 0.5)  # mean and deviation: pictures from -1 to 1
 
 
-def fit(trainer: ClipTrainer, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
-    """Trains to the end of the budget and forgets how it got there; see `ClipTrainer.fit`."""
-    numbers = trained(trainer, worker, folder, datasets)
-    shutil.rmtree(folder / "training")
-    return numbers
-
-
 def trained(
     trainer: ClipTrainer,
     worker: Worker,
@@ -52,7 +44,7 @@ def trained(
     datasets: Mapping[str, Dataset],
     pictures: Mapping[str, Path] | None = None,
 ) -> Mapping[str, Any]:
-    """The same, but keeps the training's state; `pictures` are the splits' arrays where they lie under other words."""
+    """Trains and keeps the state; `pictures` are the splits' arrays where they lie under other words."""
     training = folder / "training"
     training.mkdir(parents=True, exist_ok=True)
     asked = "validation" if "validation" in datasets else "train"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, Field
 
 from counterfactory.names import ModelName
+from counterfactory.training.ending import finished
 from counterfactory.training.schedule import Count, Schedule
 from counterfactory.training.towers import Tower
 from counterfactory.types import Dataset
@@ -32,6 +33,6 @@ class ClipTrainer(BaseModel, frozen=True, extra="forbid"):
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `CLIPModel` and `CLIPProcessor` load; goes on where a killed call stopped."""
-        from counterfactory.score.clip_training import fit
+        from counterfactory.score.clip_training import trained
 
-        return fit(self, worker, folder, datasets)
+        return finished(folder, trained(self, worker, folder, datasets))
