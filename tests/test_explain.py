@@ -18,7 +18,7 @@ from counterfactory.classify.models import SmallResNet
 from counterfactory.classify.networks import build, said, seeded
 from counterfactory.classify.preparation import Preparation
 from counterfactory.classify.saved import Classifier, save
-from counterfactory.diffusion.gaussian import alpha_bars, linear_betas
+from counterfactory.diffusion.gaussian import alpha_bars, linear_betas, log_variance
 from counterfactory.diffusion.pixel import build as build_denoiser
 from counterfactory.diffusion.pixel import save as save_denoiser
 from counterfactory.diffusion.pixel import scheduler
@@ -323,6 +323,24 @@ def test_only_the_fast_mode_asks_about_views(tmp_path: Path, mode: Any, heeds: b
         one = explainer(tmp_path, PLAN.model_copy(update={"views": Views(moved=0, noise=noise)}), mode=mode)
         found.append(one.searched(cases(one, tmp_path, 1, 2), 100.0, 1).images)
     assert torch.equal(*found) != heeds
+
+
+@pytest.mark.parametrize("led_back", [True, False])
+def test_the_fast_searchs_pull_comes_through_the_denoiser_or_past_it(tmp_path: Path, led_back: bool):
+    said = {"start": 1, "views": Views(moved=0, noise=0), "mask": Mask(starts=1.0), "losses": Losses(**NONE)}
+    one = explainer(tmp_path, PLAN.model_copy(update={**said, "led_back": led_back}), mode="fast")
+    (case,) = cases(one, tmp_path, 1)
+    z, bar = case.start[None].clone().requires_grad_(), POWER[0]
+    noise, share = one.search.model.network(z, torch.tensor([0])).sample.chunk(2, 1)
+    clean = ((z - (1 - bar).sqrt() * noise) / bar.sqrt()).clamp(-1, 1)
+    asked = clean if led_back else case.canvas.source[None].requires_grad_()
+    logit = one.classifier.network(asked)[0, case.question.wanted]
+    (pull,) = torch.autograd.grad(-logit, z if led_back else asked)
+    variance = log_variance(one.search.links, share, torch.tensor([0])).exp()
+    wanted = clean - variance * 3.0 * pull / pull.square().mean().sqrt() / bar.sqrt()
+    found = one.searched([case], 3.0, 1).images
+    assert (found - wanted.clamp(-1, 1)).abs().max() < 1e-9
+    assert (found - clean).abs().max() > 1e-4
 
 
 def test_the_fast_search_leaves_alone_what_it_need_not_change(tmp_path: Path):

@@ -15,6 +15,23 @@ Loss = Callable[[Tensor], Tensor]  # of pictures (B, C, H, W), a number for each
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Estimate:
+    """What clean images a batch of noisy ones is taken for."""
+
+    clean: Tensor
+    noisy: Tensor
+    signal: Tensor  # what is left of the clean images in the noisy ones
+    known: bool  # whether the clean images know how they came from the noisy ones
+
+    def led_back(self, gradient_BCHW: Tensor) -> Tensor:
+        """A gradient by the clean images as one by the noisy: through the denoiser, or by their signal alone."""
+        if not self.known:
+            return gradient_BCHW / self.signal
+        (found,) = torch.autograd.grad(self.clean, self.noisy, gradient_BCHW, retain_graph=True)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Guide:
     """What pulls on a batch of images."""
 
@@ -25,18 +42,15 @@ class Guide:
     losses: Losses
     rescaled: bool  # the answer's gradient, to a root mean square of 1 for each image
 
-    def __call__(self, clean: Tensor, noisy: Tensor, signal: Tensor) -> Tensor:
-        """The gradient of all losses by the noisy image (DiME, eq. 5 and 6).
-
-        What is said of the clean estimate reaches the noisy image through 1 / sqrt(alpha-bar) alone, as published.
-        """
-        pull = gradient(self.reluctance, clean)
+    def __call__(self, seen: Estimate) -> Tensor:
+        """The gradient of all losses by the noisy images (DiME, eq. 5 and 6)."""
+        pull = seen.led_back(gradient(self.reluctance, seen.clean))
         if self.rescaled:
-            pull = pull / pull.square().mean((1, 2, 3), keepdim=True).sqrt()
+            pull = pull / (seen.signal * pull.square().mean((1, 2, 3), keepdim=True).sqrt())
         pull = self.scale * pull
         if self.strangeness is not None:
-            pull = pull + self.losses.perceptual * gradient(self.strangeness, clean)
-        return pull / signal + self._of_noisy(noisy)
+            pull = pull + self.losses.perceptual * seen.led_back(gradient(self.strangeness, seen.clean))
+        return pull + self._of_noisy(seen.noisy)
 
     def _of_noisy(self, noisy: Tensor) -> Tensor:
         """Of the sum of absolute differences, and of the sum of the lengths of the pixels' differences."""

@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from counterfactory.diffusion.gaussian import Chain, at, noise_of, noised, respaced
 from counterfactory.diffusion.sampling import Denoiser, Guess, fresh_noise, guess, step_back
+from counterfactory.explain.guidance import Estimate
 from counterfactory.explain.step import Mask, Mode, Plan
 
-Pull = Callable[[Tensor, Tensor, Tensor], Tensor]  # clean estimate, noisy image, signal: gradient
+Pull = Callable[[Estimate], Tensor]  # a gradient by the noisy images
 Sources = Sequence[torch.Generator]  # of noise, one for each image
 
 
@@ -44,15 +45,20 @@ class Search:
         first, x_BCHW, trace = self.plan.start - 1, start, []
         lost_B = torch.zeros(len(source), dtype=torch.bool, device=source.device)
         for number in range(first, -1, -1):
-            guessed = self._guess(x_BCHW, number)
-            if first - number < (self.plan.guided or self.plan.start):
-                clean = self._clean(x_BCHW, guessed, number, sources) if number < first else source
-                gradient = pull(clean, x_BCHW, at(self.links.signal, self._at(number, source)))
+            is_guided = first - number < (self.plan.guided or self.plan.start)
+            is_known = is_guided and self.mode == "fast" and self.plan.led_back
+            with torch.set_grad_enabled(is_known):
+                noisy = x_BCHW.detach().requires_grad_(is_known)
+                guessed = self._guess(noisy, number)
+            if is_guided:
+                clean = source if number == first and not is_known else self._clean(noisy, guessed, number, sources)
+                signal = at(self.links.signal, self._at(number, source))
+                gradient = pull(Estimate(clean=clean, noisy=noisy, signal=signal, known=is_known))
                 lost_B |= ~gradient.isfinite().flatten(1).all(1)
                 guessed = replace(
                     guessed, mean=guessed.mean - guessed.log_variance.exp() * gradient.nan_to_num(0, 0, 0)
                 )
-                trace += [clean] if self.traced else []
+                trace += [clean.detach()] if self.traced else []
             x_BCHW = step_back(guessed, fresh_noise(self.model, sources), self._at(number, source))
             if self.mode == "fast" and number < self.plan.start * (1 - self.plan.mask.starts):
                 x_BCHW = self._held(x_BCHW, source, guessed.clean, number, sources)

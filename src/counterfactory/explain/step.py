@@ -18,7 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 PUBLISHED = (8.0, 10.0, 15.0)
-OF_UNIT_PULL = (1.5, 2.0, 3.0)  # of gradients whose root mean square is 1
+OF_UNIT_PULL = (1.0, 1.5, 2.0)  # of gradients whose root mean square is 1
 
 
 class Backbone(BaseModel, frozen=True, extra="forbid"):
@@ -68,7 +68,7 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
     """How a search goes."""
 
     steps: Count | None = Field(default=50, description="from noise to picture; null: as a converted denoiser's flags")
-    start: Count = Field(default=34, description="of these steps are taken back")
+    start: Count = Field(default=28, description="of these steps are taken back")
     noised_further: bool = Field(default=False, description="begins one step noisier than it goes back, as published")
     scales: tuple[Weight, ...] | None = Field(
         default=None, min_length=1, description="of the answer's pull, tried in turn; null: as the mode wants them"
@@ -79,6 +79,10 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
         default="sampled", description="the exact estimate, with noise or without"
     )
     leaps: Count = Field(default=5, description="steps of the chained estimate")
+    led_back: bool = Field(
+        default=True,
+        description="of the fast mode: pulls come through the denoiser, by a call back at each step",
+    )
     mask: Mask = Field(default=Mask(), description="of the fast mode: where the image may change")
     views: Views = Field(default=Views(), description="of the fast mode: the pictures that the pull is meant for")
     losses: Losses = Field(default=Losses(), description="what holds it near its source")
