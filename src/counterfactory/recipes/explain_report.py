@@ -93,7 +93,11 @@ def _regions(run: Run, made: Sequence[Explained]) -> Gallery:
     groups = list(by_pair(made).items())
     pairs: list[tuple[Pair, ...]] = [tuple((one.source.image, one.changed.image) for one in g) for _, g in groups]
     pictures = tuple(
-        Picture(sample=Sample(image=said), label=ARROW.join(pair), note=f"{len(group)} images")
+        Picture(
+            sample=Sample(image=said),
+            label=ARROW.join(pair),
+            note=f"{len(group)} image{'' if len(group) == 1 else 's'}",
+        )
         for (pair, group), said in zip(groups, run.map(MeanMap(), pairs), strict=True)
         if not isinstance(said, Failed)
     )
