@@ -47,8 +47,9 @@ def open_explainer(step: Explain, worker: Worker) -> "Explainer":
 def search_of(step: Explain, model: Denoiser) -> Search:
     """The search that a step plans, in the steps of a denoiser."""
     links = model.chain(step.search.steps)
-    if step.search.start + step.search.noised_further > len(links):
-        raise BadConfig(f"search.start: {step.search.start}, but the denoiser takes {len(links)} steps; give fewer.")
+    start = step.search.taken_back(step.mode)
+    if start + step.search.noised_further > len(links):
+        raise BadConfig(f"search.start: {start}, but the denoiser takes {len(links)} steps; give fewer.")
     return Search(plan=step.search, mode=step.mode, model=model, links=links, traced=step.traced)
 
 
@@ -94,7 +95,7 @@ class Explainer:
         noise = fresh_noise(model, _sources([question], "start"))
         canvas = open_canvas(picture, (model.shape[2], model.shape[1]), noise)
         source = canvas.source[None]
-        step_B = torch.tensor([plan.start - 1 + plan.noised_further], device=source.device)
+        step_B = torch.tensor([self.search.taken_back - 1 + plan.noised_further], device=source.device)
         return Case(
             question=question,
             canvas=canvas,

@@ -36,17 +36,23 @@ class Search:
     links: Chain
     traced: bool = False  # keeps the clean estimates
 
+    @property
+    def taken_back(self) -> int:
+        """How many steps lie between a noised source and its picture."""
+        return self.plan.taken_back(self.mode)
+
     @torch.no_grad()
     def __call__(self, source: Tensor, start: Tensor, pull: Pull, sources: Sources) -> Found:
         """From noised sources to images that are answered otherwise (DiME, algorithm 1).
 
         What the network says of a noisy image serves its clean estimate and then its step back: one call for both.
         """
-        first, x_BCHW, trace = self.plan.start - 1, start, []
+        count, x_BCHW, trace = self.taken_back, start, []
+        first = count - 1
         lost_B = torch.zeros(len(source), dtype=torch.bool, device=source.device)
         for number in range(first, -1, -1):
-            is_guided = first - number < (self.plan.guided or self.plan.start)
-            is_known = is_guided and self.mode == "fast" and self.plan.led_back
+            is_guided = first - number < (self.plan.guided or count)
+            is_known = is_guided and self.plan.leads_back(self.mode)
             with torch.set_grad_enabled(is_known):
                 noisy = x_BCHW.detach().requires_grad_(is_known)
                 guessed = self._guess(noisy, number)
@@ -60,7 +66,7 @@ class Search:
                 )
                 trace += [clean.detach()] if self.traced else []
             x_BCHW = step_back(guessed, fresh_noise(self.model, sources), self._at(number, source))
-            if self.mode == "fast" and number < self.plan.start * (1 - self.plan.mask.starts):
+            if self.mode == "fast" and number < count * (1 - self.plan.mask.starts):
                 x_BCHW = self._held(x_BCHW, source, guessed.clean, number, sources)
         return Found(images=x_BCHW.clamp(-1, 1), trace=trace, lost=lost_B)
 

@@ -68,7 +68,9 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
     """How a search goes."""
 
     steps: Count | None = Field(default=50, description="from noise to picture; null: as a converted denoiser's flags")
-    start: Count = Field(default=28, description="of these steps are taken back")
+    start: Count | None = Field(
+        default=None, description="of these steps are taken back; null: 28, or 34 where pulls pass the denoiser by"
+    )
     noised_further: bool = Field(default=False, description="begins one step noisier than it goes back, as published")
     scales: tuple[Weight, ...] | None = Field(
         default=None, min_length=1, description="of the answer's pull, tried in turn; null: as the mode wants them"
@@ -90,9 +92,17 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _fits(self) -> "Plan":
-        if self.steps is not None and self.start + self.noised_further > self.steps:
+        if self.steps and self.start and self.start + self.noised_further > self.steps:
             raise ValueError(f"start: {self.start} of {self.steps} steps are too many; give fewer, or more steps")
         return self
+
+    def leads_back(self, mode: Mode) -> bool:
+        """Whether pulls come through the denoiser."""
+        return mode == "fast" and self.led_back
+
+    def taken_back(self, mode: Mode) -> int:
+        """How many steps are taken back."""
+        return self.start or (28 if self.leads_back(mode) else 34)
 
     def tried(self, mode: Mode) -> tuple[float, ...]:
         """The scales that are tried in turn."""
