@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from counterfactory.diffusion import class_pixels
 from counterfactory.diffusion.adapted import epochs
-from counterfactory.diffusion.class_pixels import build, errors, fit, flipped, left_out, open_noising, trained
+from counterfactory.diffusion.class_pixels import build, errors, flipped, left_out, open_noising, trained
 from counterfactory.diffusion.pixel import spread_times
 from counterfactory.diffusion.pixel_engine import DrawPixels
 from counterfactory.diffusion.trainers import ClassPixelTrainer, PixelNetwork
@@ -51,7 +51,7 @@ def data(folder: Path, count: int = 12) -> dict[str, Dataset]:
 
 
 def test_plain_diffusers_opens_the_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    numbers = fit(TRAINER, worker(tmp_path), tmp_path / "out", data(tmp_path))
+    numbers = TRAINER.fit(worker(tmp_path), tmp_path / "out", data(tmp_path))
     pipeline = DDPMPipeline.from_pretrained(tmp_path / "out")
     assert pipeline.unet.config.num_class_embeds == len(CLASSES) + 1
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
@@ -81,7 +81,7 @@ def test_a_training_in_two_sittings_leaves_the_same_files_and_epochs(tmp_path: P
 
 @pytest.mark.slow
 def test_two_processes_learn_one_model(tmp_path: Path):
-    numbers = fit(like(course={"processes": 2}), worker(tmp_path), tmp_path / "out", data(tmp_path))
+    numbers = like(course={"processes": 2}).fit(worker(tmp_path), tmp_path / "out", data(tmp_path))
     assert numbers["images"] == 64
     assert (tmp_path / "out" / WEIGHTS).exists()
 
@@ -90,7 +90,7 @@ def test_it_learns_its_classes(tmp_path: Path):
     course = {"images": 1600, "batch_size": 16, "learning_rate": 1e-2, "smoothing": 0.9, "rise": 10}
     artifact = Artifact(kind="class-pixels", key="squares")
     here = worker(tmp_path)
-    numbers = fit(like(course=course), here, here.artifact(artifact), data(tmp_path, 48))
+    numbers = like(course=course).fit(here, here.artifact(artifact), data(tmp_path, 48))
     assert numbers["error"] < 0.2
     requests = [Request(prompt="", label=n % 3, seed=n, guidance=2.0) for n in range(12)]
     drawn = DrawPixels(model=artifact, steps=10).load(here)(requests)
@@ -136,7 +136,7 @@ def test_times_are_spread_over_all():
 
 
 def test_a_size_that_the_network_cannot_halve_is_learnt_with_a_margin(tmp_path: Path):
-    fit(like(size=9), worker(tmp_path), tmp_path / "out", data(tmp_path))
+    like(size=9).fit(worker(tmp_path), tmp_path / "out", data(tmp_path))
     here = worker(tmp_path)
     sample = DrawPixels(model=str(tmp_path / "out"), steps=2).load(here)([Request(prompt="", label=0, seed=1)])[0]
     assert isinstance(sample, Sample)
@@ -155,9 +155,9 @@ def test_a_class_of_one_picture_is_learnt_and_one_of_none_is_named(tmp_path: Pat
     whole = data(tmp_path)["train"]
     without = {"train": replace(whole, weights=tuple(float(sample.target != 0) for sample in whole.samples))}
     with pytest.raises(BadData, match="learn from for red"):
-        fit(TRAINER, worker(tmp_path), tmp_path / "out", without)
+        TRAINER.fit(worker(tmp_path), tmp_path / "out", without)
     three = {"train": replace(whole, samples=whole.samples[:3])}
-    assert fit(like(course={"images": 2}), worker(tmp_path), tmp_path / "out", three)["images"] == 32
+    assert like(course={"images": 2}).fit(worker(tmp_path), tmp_path / "out", three)["images"] == 32
 
 
 def test_rejected_pictures_are_not_learnt_from(tmp_path: Path):
@@ -176,7 +176,6 @@ def test_rejected_pictures_are_not_learnt_from(tmp_path: Path):
 
 
 def test_other_tasks_are_refused(tmp_path: Path):
+    several = {"train": replace(data(tmp_path)["train"], task="multi-label")}
     with pytest.raises(BadConfig, match="multi-label"):
-        fit(
-            TRAINER, worker(tmp_path), tmp_path / "out", {"train": replace(data(tmp_path)["train"], task="multi-label")}
-        )
+        TRAINER.fit(worker(tmp_path), tmp_path / "out", several)
