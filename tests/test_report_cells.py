@@ -86,6 +86,12 @@ def test_equal_bests_are_all_best_unless_all_are_equal():
     assert not any(each.best for each in column("accuracy", 3.0, 3.0))
 
 
+def test_no_class_is_better_than_another():
+    for first, marks in (("class", [False, False]), ("method", [True, False])):
+        table = Table(title="T", columns=(first, "accuracy"), rows=(("cat", 90.0), ("dog", 70.0)))
+        assert [row[1].best for row in rows(table)] == marks
+
+
 def test_where_nobody_says_what_is_better_nothing_is_best():
     assert not any(each.best for each in column("shots", 4, 8, title="Accuracy"))
 

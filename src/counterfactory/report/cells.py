@@ -112,7 +112,8 @@ def _column(table: Table, index: int) -> list[Cell]:
     intervals = all(isinstance(value, Interval) for value in values if value is not None)
     speaking = (name, table.title, table.note) if intervals else (name,)
     decimals = _decimals(values, says_percent(*speaking))
-    return _mark_best([cell(value, decimals) for value in values], _direction(speaking))
+    direction = 0 if table.columns[0] == "class" else _direction(speaking)  # nobody chooses among classes
+    return _mark_best([cell(value, decimals) for value in values], direction)
 
 
 def _decimals(values: Sequence[Any], percent: bool) -> int | None:
