@@ -4,7 +4,6 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,9 +15,10 @@ from PIL import Image
 
 from counterfactory.blobs import Blobs
 from counterfactory.errors import BadData
-from counterfactory.processes import interruptible, pool
+from counterfactory.processes import Helpers, interruptible
 from counterfactory.types import Address
 
+_READERS: dict[int, Helpers] = {}
 MAX_PIXELS = 89_000_000  # below PIL's own limit, so that ours is the message
 CHUNK = 128  # images that a process is given at once
 PARALLEL_FROM = 512  # fewer images than this are read faster than processes start
@@ -107,10 +107,11 @@ class Pixels:
         return found
 
 
-@cache
-def _readers(processes: int) -> ProcessPoolExecutor:
+def _readers(processes: int) -> Helpers:
     """Processes that decode, started once: starting them costs as much as reading some hundred images."""
-    return pool(processes)
+    if processes not in _READERS or _READERS[processes].stopped.is_set():
+        _READERS[processes] = Helpers(processes)
+    return _READERS[processes]
 
 
 @cache

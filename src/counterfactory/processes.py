@@ -1,52 +1,89 @@
 """Helping processes: started so that Ctrl-C ends the command, and they with it, without a word of their own."""
 
 import multiprocessing
+import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import InvalidStateError, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import forkserver, resource_tracker
+from functools import partial
+from multiprocessing import connection, forkserver, resource_tracker
+from multiprocessing.synchronize import Event
+from typing import Any
+
+from counterfactory.errors import Unavailable
 
 PRELOADED = ["counterfactory.pixels"]
 
+_stopped: list[Event] = []  # in a helper, one: set when what is not begun yet is not wanted any more
 
-def pool(count: int) -> ProcessPoolExecutor:
+
+class Helpers(ProcessPoolExecutor):
     """Processes that do what they are handed; all of them come from one server, which knows of no interrupt."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    resource_tracker.ensure_running()  # on its way it lets interrupts through again, so it comes first
-    with _interrupts_later():
-        with _blocked():
-            forkserver.ensure_running()
-        helpers = ProcessPoolExecutor(count, mp_context=context)
-        for _ in range(count):  # an interrupt while one starts would leave it behind, so all start now
-            helpers.submit(int)
-    return helpers
+
+    def __init__(self, count: int):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        resource_tracker.ensure_running()  # on its way it lets interrupts through again, so it comes first
+        with _interrupts_later():
+            with _blocked():
+                forkserver.ensure_running()
+            self.stopped = context.Event()
+            super().__init__(count, mp_context=context, initializer=_begin, initargs=(self.stopped,))
+            for _ in range(count):  # an interrupt while one starts would leave it behind, so all start now
+                self.submit(int)
+
+    def map(
+        self, fn: Callable[..., Any], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+    ) -> Iterator[Any]:
+        """The results in order, as `map` gives them."""
+        return super().map(partial(_unless_stopped, fn), *iterables, timeout=timeout, chunksize=chunksize)
 
 
 @contextmanager
-def interruptible(helpers: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
-    """An interrupt of the block ends what the helpers are at: else the program would end after all of it."""
+def interruptible(helpers: Helpers) -> Iterator[Helpers]:
+    """An interrupt of the block ends the helpers after the item that each is at: else all items would be done first.
+
+    They are asked and not killed: one that dies while it sends a result leaves the program waiting for the rest of it.
+    """
     try:
         yield helpers
     except (KeyboardInterrupt, SystemExit):
-        threading.excepthook = _say_nothing_of_cancelled
-        helpers.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
+        helpers.stopped.set()
+        helpers.shutdown(cancel_futures=True)
         raise
+    except BrokenProcessPool as broken:
+        helpers.stopped.set()
+        raise Unavailable(
+            "A helping process was killed, most often because the memory was full. "
+            "Free some, then run the same again: what was done is kept."
+        ) from broken
+
+
+def _begin(stopped: Event) -> None:
+    """What each helper does first: it remembers how it is stopped, and ends when the program is no more."""
+    _stopped.append(stopped)
+    threading.Thread(target=_end_with_the_program, daemon=True).start()
+
+
+def _end_with_the_program() -> None:
+    program = multiprocessing.parent_process()
+    if program is not None:
+        connection.wait([program.sentinel])
+        os._exit(1)
+
+
+def _unless_stopped(function: Callable[..., Any], *items: Any) -> Any:
+    if any(stopped.is_set() for stopped in _stopped):
+        raise CancelledError
+    return function(*items)
 
 
 def ignore_interrupts(_number: int = 0) -> None:
     """What a process of another library's pool does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _say_nothing_of_cancelled(hint: threading.ExceptHookArgs) -> None:
-    """The thread of a pool stumbles over cancelled work when its processes are ended; others' errors are told."""
-    if not issubclass(hint.exc_type, InvalidStateError):
-        threading.__excepthook__(hint)
 
 
 @contextmanager

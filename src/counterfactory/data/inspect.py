@@ -10,7 +10,7 @@ from counterfactory.data.check import Seen, look
 from counterfactory.data.labels import absent_classes, main_class
 from counterfactory.data.problems import SHOWN, listed, printable
 from counterfactory.pixels import PARALLEL_FROM, Pixels
-from counterfactory.processes import interruptible, pool
+from counterfactory.processes import Helpers, interruptible
 from counterfactory.types import Address, Collection, Dataset, Failed, Problem, Sample, Task
 
 TINY = 5  # images of a class below which nothing can be learned or measured well
@@ -63,7 +63,7 @@ def _looks(addresses: Sequence[Address], processes: int) -> list[Seen | Failed]:
     one = partial(look, Pixels())
     if processes < 2 or len(addresses) < PARALLEL_FROM:
         return [one(address) for address in addresses]
-    with pool(processes) as helpers, interruptible(helpers):
+    with Helpers(processes) as helpers, interruptible(helpers):
         return list(helpers.map(one, addresses, chunksize=256))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from counterfactory.data.diorama.place import drawn_both, scene_at
 from counterfactory.errors import BadConfig, writing
-from counterfactory.processes import interruptible, pool
+from counterfactory.processes import Helpers, interruptible
 from counterfactory.types import Collection, Sample
 
 BATCH = 64
@@ -68,7 +68,7 @@ def _draw_all(jobs: Sequence[Job], processes: int) -> None:
         for batch in batches:
             _draw(batch)
         return
-    with pool(processes) as helpers, interruptible(helpers):
+    with Helpers(processes) as helpers, interruptible(helpers):
         for _ in helpers.map(_draw, batches):
             pass
 
