@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -62,3 +64,28 @@ def test_readers_that_were_interrupted_are_started_anew(tmp_path):
     with pytest.raises(KeyboardInterrupt), interruptible(_readers(2)):
         raise KeyboardInterrupt
     assert (pixels.arrays(addresses, (8, 8)) == before).all()
+
+
+SCRIPT = """
+from multiprocessing import active_children
+from pathlib import Path
+from counterfactory.data.read import read
+from counterfactory.worker import Worker
+
+print("began", flush=True)
+train = read("images").splits["train"]
+worker = Worker(workspace=Path("work"), processes=2)
+print(worker.pixels.arrays([sample.image for sample in train.samples], (8, 8)).shape, len(active_children()) > 0)
+"""
+
+
+def test_a_script_needs_no_guard_and_is_run_once(tmp_path):
+    for name in "ab":
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(300):
+            saved(tmp_path / "images" / name / f"{number}.png", number % 250)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "began\n(600, 8, 8, 3) True\n", done.stderr
+    assert not done.stderr

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, ProcessPoolExecutor
@@ -10,7 +11,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import connection, forkserver, resource_tracker
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.synchronize import Event
+from types import ModuleType
 from typing import Any
 
 from counterfactory.errors import Unavailable
@@ -20,20 +23,32 @@ PRELOADED = ["counterfactory.pixels"]
 _stopped: list[Event] = []  # in a helper, one: set when what is not begun yet is not wanted any more
 
 
+class _Helper(ForkServerProcess):
+    """Starts whole in spite of an interrupt, and without the program's own script: it would run that once more."""
+
+    def start(self) -> None:
+        with _interrupts_later(), _script_left_out():
+            super().start()
+
+
+class _Context(ForkServerContext):
+    Process = _Helper
+
+
 class Helpers(ProcessPoolExecutor):
-    """Processes that do what they are handed; all of them come from one server, which knows of no interrupt."""
+    """Processes that do what they are handed; all of them come from one server, which knows of no interrupt.
+
+    What they are handed is found by importing it; what a script that is run defines is not.
+    """
 
     def __init__(self, count: int):
-        context = multiprocessing.get_context("forkserver")
+        context = _Context()
         context.set_forkserver_preload(PRELOADED)
         resource_tracker.ensure_running()  # on its way it lets interrupts through again, so it comes first
-        with _interrupts_later():
-            with _blocked():
-                forkserver.ensure_running()
-            self.stopped = context.Event()
-            super().__init__(count, mp_context=context, initializer=_begin, initargs=(self.stopped,))
-            for _ in range(count):  # an interrupt while one starts would leave it behind, so all start now
-                self.submit(int)
+        with _interrupts_later(), _blocked():
+            forkserver.ensure_running()
+        self.stopped = context.Event()
+        super().__init__(count, mp_context=context, initializer=_begin, initargs=(self.stopped,))
 
     def map(
         self, fn: Callable[..., Any], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
@@ -105,6 +120,16 @@ def _interrupts_later() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if came:
         signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _script_left_out() -> Iterator[None]:
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager
