@@ -75,7 +75,7 @@ def left(folder: Path) -> dict[str, bytes]:
 
 
 def weights(epoch: Path, part: str) -> dict[str, torch.Tensor]:
-    (path,) = (epoch / part).glob("*.safetensors")
+    (path,) = (path for path in (epoch / part).glob("*.safetensors") if path.stem != "trace")
     return load_file(path)
 
 

@@ -32,6 +32,7 @@ from counterfactory.diffusion.pixel import spread_times
 from counterfactory.diffusion.prompts import Words, heard, named
 from counterfactory.diffusion.seeing import with_classes
 from counterfactory.diffusion.spelling import Saying
+from counterfactory.diffusion.trace import traced
 from counterfactory.errors import BadConfig
 from counterfactory.keys import seed_for
 from counterfactory.names import model_folder
@@ -100,10 +101,13 @@ class Task:
 
     def __call__(self, team: Team) -> dict[str, Any]:
         parts, noising = self._opened()
+        moments = np.load(self.moments, mmap_mode="r")
+        if self.trainer.stage == "encoder":
+            channels = parts.autoencoder.config.latent_channels
+            parts.classes.trace = traced(moments, self.rows, self.labels, channels) if self.trainer.trace else None
         pupil = _pupil(self.trainer, parts)
         if self.trainer.gradient_checkpointing:
             parts.unet.enable_gradient_checkpointing()
-        moments = np.load(self.moments, mmap_mode="r")
         data = Data(parts=parts, noising=noising, moments=moments, rows=self.rows, labels=self.labels, size=self.size)
         lesson = Lesson(
             module=pupil.module,

@@ -20,7 +20,7 @@ from counterfactory.worker import Worker
 CLASS_ENCODER, UNET, LORA = "class_encoder", "unet", "lora"  # what an epoch may hold; the first is in each
 COURSES = {  # for some thousand pictures and a network like the zoo's; a large one learns with a thirtieth of the rate
     "encoder": Schedule(epochs=4, batch_size=16, learning_rate=1e-2, weight_decay=0, rise=20, fall=1, lowest=0),
-    "denoiser": Schedule(epochs=4, batch_size=16, learning_rate=3e-4, rise=20, fall=1, lowest=0),
+    "denoiser": Schedule(epochs=10, batch_size=16, learning_rate=3e-4, rise=20, fall=1, lowest=0),
 }
 Shape = Literal["table", "published"]
 
@@ -98,6 +98,7 @@ class AdaptationTrainer(BaseModel, frozen=True, extra="forbid"):
     rank: Count | None = None
     size: Count | None = None  # of the pictures; as the model learnt if unsaid
     unsaid: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of classes left out, so that guidance has a zero
+    trace: bool = True  # drawings begin with what this leaves of pictures in the noise; else with noise alone
     gradient_checkpointing: Annotated[bool, ASIDE] = False  # a third more work, and memory for one block at a time
 
     @model_validator(mode="after")

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from counterfactory.diffusion.adapted import Shape
+from counterfactory.diffusion.trace import Trace
 from counterfactory.errors import BadConfig
 from counterfactory.training.schedule import Count
 
 NO_CLASS = -1  # the label of a picture whose class is left unsaid, which is what guidance leads away from
 HIDDEN = 500  # of the published shape
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, TRACE = "config.json", "model.safetensors", "trace.safetensors"
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
@@ -34,7 +35,10 @@ class ClassEncoder(nn.Module):
 
     A `table` has a row for each class and one for `NO_CLASS`. The `published` shape (Lomurno et al. 2024) is a linear
     layer from one-hot labels to 500 numbers and one without bias to all tokens; `NO_CLASS` is the zero vector.
+    With a `trace`, a drawing of a class begins with what training left of pictures in the noise.
     """
+
+    trace: Trace | None = None
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -68,6 +72,8 @@ def save_class_encoder(encoder: ClassEncoder, folder: Path) -> None:
     tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in encoder.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / WEIGHTS)
+    if encoder.trace:
+        save_file(vars(encoder.trace), folder / TRACE)
     (folder / CONFIG).write_text(encoder.settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -77,7 +83,8 @@ def load_class_encoder(folder: Path) -> ClassEncoder:
         settings = Settings.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
         encoder = ClassEncoder(settings)
         encoder.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()})
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        encoder.trace = Trace(**load_file(folder / TRACE)) if (folder / TRACE).exists() else None
+    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise BadConfig(
             f"{folder} holds no class encoder that can be read ({reason}): expected {CONFIG} and {WEIGHTS}, as "

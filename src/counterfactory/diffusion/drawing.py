@@ -126,6 +126,8 @@ def drawn_latents(
     noise = torch.cat([_noise(parts, request, own) for request, own in zip(requests, generators, strict=True)])
     times = scheduler.timesteps if canvas is None else _last(scheduler, steps, requests)
     z_BCHW = _begun(scheduler, times, noise, canvas)
+    if canvas is None:
+        z_BCHW = _with_traces(z_BCHW, parts, scheduler, requests, generators, noise)
     predict = _predictor(parts, scheduler, requests, canvas, seen or Seen())
     takes = inspect.signature(scheduler.step).parameters
     own = {name: value for name, value in {"generator": generators, "eta": eta}.items() if name in takes}
@@ -145,6 +147,24 @@ def _begun(scheduler: Any, times: Tensor, noise: Tensor, canvas: Canvas | None) 
         return canvas.latents
     noised: Tensor = scheduler.add_noise(canvas.latents, noise, times[:1].repeat(len(noise)))
     return noised
+
+
+def _with_traces(
+    begun: Tensor,
+    parts: Parts,
+    scheduler: Any,
+    requests: Sequence[Request],
+    generators: Sequence[torch.Generator],
+    noise: Tensor,
+) -> Tensor:
+    """Where a class encoder knows what training left of pictures in the noise, it is there when a drawing begins."""
+    trace = parts.classes.trace if parts.classes is not None else None
+    begun = begun.clone()
+    for row, (request, generator) in enumerate(zip(requests, generators, strict=True)):
+        if trace and wordless(request):
+            look = trace.drawn(request.label, begun.shape[2:], generator).to(noise)
+            begun[row] = scheduler.add_noise(look, noise[row][None], scheduler.timesteps[:1])[0]
+    return begun
 
 
 def _predictor(

@@ -42,7 +42,7 @@ def _published(epochs: int, batch_size: int, learning_rate: float) -> Schedule:
     )  # fmt: skip
 
 
-ENCODER = AdaptationTrainer(base=SD, schedule=_published(50, 64, 1e-4), tokens=100, size=128)
+ENCODER = AdaptationTrainer(base=SD, schedule=_published(50, 64, 1e-4), tokens=100, size=128, trace=False)
 PAPER: dict[str, Any] = {
     "generator": Pipeline(encoder=ENCODER, denoiser=_published(10, 16, 1e-5)),
     "drawing": Way(steps=50, guidance=7.5, scheduler="ddim"),
