@@ -438,8 +438,9 @@ def test_the_eyes_are_the_half_that_sees_of_any_model_of_pictures_and_words(tmp_
 
 
 def test_where_a_search_begins_unless_said_depends_on_how_pulls_arrive():
-    assert [Plan().taken_back(mode) for mode in ("fast", "chained", "exact")] == [28, 34, 34]
-    assert (Plan(led_back=False).taken_back("fast"), Plan(start=7).taken_back("fast")) == (34, 7)
+    assert [Plan().taken_back(mode, 50) for mode in ("fast", "chained", "exact")] == [28, 34, 34]
+    assert [Plan().taken_back("fast", steps) for steps in (1, 20, 200)] == [1, 11, 112]
+    assert (Plan(led_back=False).taken_back("fast", 50), Plan(start=7).taken_back("fast", 50)) == (34, 7)
 
 
 def test_a_start_beyond_the_steps_is_refused():

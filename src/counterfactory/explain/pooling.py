@@ -47,7 +47,7 @@ def open_explainer(step: Explain, worker: Worker) -> "Explainer":
 def search_of(step: Explain, model: Denoiser) -> Search:
     """The search that a step plans, in the steps of a denoiser."""
     links = model.chain(step.search.steps)
-    start = step.search.taken_back(step.mode)
+    start = step.search.taken_back(step.mode, len(links))
     if start + step.search.noised_further > len(links):
         raise BadConfig(f"search.start: {start}, but the denoiser takes {len(links)} steps; give fewer.")
     return Search(plan=step.search, mode=step.mode, model=model, links=links, traced=step.traced)

@@ -39,7 +39,7 @@ class Search:
     @property
     def taken_back(self) -> int:
         """How many steps lie between a noised source and its picture."""
-        return self.plan.taken_back(self.mode)
+        return self.plan.taken_back(self.mode, len(self.links))
 
     @torch.no_grad()
     def __call__(self, source: Tensor, start: Tensor, pull: Pull, sources: Sources) -> Found:

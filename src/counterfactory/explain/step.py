@@ -40,6 +40,9 @@ class Vgg(BaseModel, frozen=True, extra="forbid"):
 Eyes = Annotated[Backbone | Vgg, Discriminator("kind")]
 
 
+LED_BACK, PASSED_BY = 0.56, 0.68  # of the steps are taken back, by the way of a pull to the noisy image
+
+
 class Losses(BaseModel, frozen=True, extra="forbid"):
     """What holds the changed image near its source, and how strongly; a weight of 0 leaves a part out."""
 
@@ -69,7 +72,7 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
 
     steps: Count | None = Field(default=50, description="from noise to picture; null: as a converted denoiser's flags")
     start: Count | None = Field(
-        default=None, description="of these steps are taken back; null: 28, or 34 where pulls pass the denoiser by"
+        default=None, description="of these steps are taken back; null: 56 %, or 68 where pulls pass the denoiser by"
     )
     noised_further: bool = Field(default=False, description="begins one step noisier than it goes back, as published")
     scales: tuple[Weight, ...] | None = Field(
@@ -100,9 +103,9 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
         """Whether pulls come through the denoiser."""
         return mode == "fast" and self.led_back
 
-    def taken_back(self, mode: Mode) -> int:
-        """How many steps are taken back."""
-        return self.start or (28 if self.leads_back(mode) else 34)
+    def taken_back(self, mode: Mode, steps: int) -> int:
+        """How many of the steps are taken back."""
+        return self.start or max(1, round(steps * (LED_BACK if self.leads_back(mode) else PASSED_BY)))
 
     def tried(self, mode: Mode) -> tuple[float, ...]:
         """The scales that are tried in turn."""
