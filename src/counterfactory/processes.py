@@ -11,19 +11,25 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import connection, forkserver, resource_tracker
-from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.synchronize import Event
 from types import ModuleType
 from typing import Any
 
 from counterfactory.errors import Unavailable
 
+if sys.platform == "win32":
+    from multiprocessing.context import SpawnContext as Context
+    from multiprocessing.context import SpawnProcess as Process
+else:
+    from multiprocessing.context import ForkServerContext as Context
+    from multiprocessing.context import ForkServerProcess as Process
+
 PRELOADED = ["counterfactory.pixels"]
 
 _stopped: list[Event] = []  # in a helper, one: set when what is not begun yet is not wanted any more
 
 
-class _Helper(ForkServerProcess):
+class _Helper(Process):
     """Starts whole in spite of an interrupt, and without the program's own script: it would run that once more."""
 
     def start(self) -> None:
@@ -31,7 +37,7 @@ class _Helper(ForkServerProcess):
             super().start()
 
 
-class _Context(ForkServerContext):
+class _Context(Context):
     Process = _Helper
 
 
@@ -43,10 +49,11 @@ class Helpers(ProcessPoolExecutor):
 
     def __init__(self, count: int):
         context = _Context()
-        context.set_forkserver_preload(PRELOADED)
-        resource_tracker.ensure_running()  # on its way it lets interrupts through again, so it comes first
-        with _interrupts_later(), _blocked():
-            forkserver.ensure_running()
+        if sys.platform != "win32":
+            context.set_forkserver_preload(PRELOADED)
+            resource_tracker.ensure_running()  # on its way it lets interrupts through again, so it comes first
+            with _interrupts_later(), _blocked():
+                forkserver.ensure_running()
         self.stopped = context.Event()
         super().__init__(count, mp_context=context, initializer=_begin, initargs=(self.stopped,))
 
@@ -79,6 +86,7 @@ def interruptible(helpers: Helpers) -> Iterator[Helpers]:
 
 def _begin(stopped: Event) -> None:
     """What each helper does first: it remembers how it is stopped, and ends when the program is no more."""
+    ignore_interrupts()  # where no server does it for all
     _stopped.append(stopped)
     threading.Thread(target=_end_with_the_program, daemon=True).start()
 
