@@ -7,21 +7,24 @@ import os
 import shutil
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from companions import save_base
 from counterfactory import plugins
+from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.data.read import read
-from counterfactory.errors import BadConfig, BadData, DiskTrouble, TooManyFailures, UnknownName
+from counterfactory.errors import BadConfig, BadData, CounterfactoryError, DiskTrouble, TooManyFailures, UnknownName
 from counterfactory.keys import canonical
 from counterfactory.recipes import searching
-from counterfactory.recipes.cas import REAL
+from counterfactory.recipes.cas import REAL, arms
 from counterfactory.recipes.datagen import Datagen
-from counterfactory.recipes.generation import MADE, Amount, asked, made_elsewhere
+from counterfactory.recipes.generation import MADE, Amount, accepted, asked, made_elsewhere, native_size
 from counterfactory.recipes.generators import Way
 from counterfactory.recipes.job import build
 from counterfactory.recipes.tuning import Tuning
@@ -41,6 +44,7 @@ QUICK = (
     "classifier.size=32", "eyes=null",
 )  # fmt: skip
 
+QUICK_ONE = ClassifierTrainer(steps=2)
 EYES = "eyes=zoo:diorama/clip"
 
 
@@ -272,7 +276,7 @@ def test_the_second_search_looks_around_what_the_first_found():
     best = tuning.way({"epoch": 2, "steps": 30, "guidance": 1.2}, [1, 2, 3], usual)
     assert (best.steps, best.guidance) == (31, 1.2)  # as the published sampler counts
     second = tuning.search(1, [5], usual, best, 0)
-    assert second.space["steps"].model_dump() == {"low": 5, "high": 31}
+    assert second.space["steps"].model_dump() == {"low": 5, "high": 30}
     assert second.space["guidance"].model_dump() == {"low": 0.0, "high": 2.4}
     assert "epoch" not in second.space
 
@@ -342,3 +346,65 @@ def _dataset(counts: tuple[int, ...]) -> Dataset:
 
 def _drawn(label: int | None, seed: int) -> Sample:
     return Sample(image=Address(f"{label} {seed}"), target=label, origin=Origin(seed=seed))
+
+
+def test_what_is_wrong_with_the_wishes_is_said_before_anything_learns(tmp_path: Path, base: Path):
+    for wrong, words in (
+        ("amount.per_class.cra=50", "Did you mean 'car'"),
+        ("amount.per_class={car: 0}", "no class has any picture"),
+        ("training.classes=[car]", "all classes are learnt and drawn"),
+        ("features=nowhere/at-all", "nowhere/at-all"),
+    ):
+        with pytest.raises(CounterfactoryError, match=words):
+            report(tmp_path, recipe(base, wrong), name=words[:4])
+    assert not list((tmp_path / "artifacts").glob("*/epochs"))
+
+
+def test_a_start_that_learnt_other_classes_is_refused(tmp_path: Path, base: Path):
+    report(tmp_path, recipe(base, "stage=adapt", "tuning.trials=[]"))
+    (start,) = {path.parents[2] for path in tmp_path.glob("artifacts/*/epochs/001/unet")}
+    turned = read("diorama:train=12,validation=21,test=9,size=32,classes=house+dog+car")
+    again = recipe(base, "stage=generate", f"generator.start.model={start}", "generator.learn=[]")
+    assert report(tmp_path, again, name="same").numbers["drawn"] > 0
+    with pytest.raises(BadConfig, match=r"learnt 3 classes \(car, dog, house\), and the data have .*house, dog, car"):
+        report(tmp_path, again, turned, "turned")
+
+
+def test_what_was_adapted_is_searched_and_drawn_with_and_not_adapted_again(tmp_path: Path, base: Path):
+    for stage in ("adapt", "search", "generate"):
+        report(tmp_path, recipe(base, f"stage={stage}", "tuning.trials=[0,2]"), name=stage)
+        assert len(list(tmp_path.glob("artifacts/*/epochs"))) == 2
+
+
+def test_an_epoch_by_hand_is_the_last_parts(tmp_path: Path, base: Path):
+    with pytest.raises(BadConfig, match=r"drawing.epoch: 2 was not kept; there is 1\."):
+        report(tmp_path, recipe(base, "drawing.epoch=2", "stage=search"))
+    found = report(tmp_path, recipe(base, "drawing.epoch=1", "stage=search"), name="first")
+    assert "search 1, by hand, %" in found.numbers
+
+
+def test_rejected_images_are_neither_counted_nor_learnt_from():
+    train = replace(_dataset((3, 1)), weights=(1.0, 0.0, 0.5, 1.0))
+    assert accepted(train).weights == (1.0, 0.5, 1.0)
+    assert Amount().counts(accepted(train)) == [2, 1]
+    learnt = {arm.method: arm.data["train"] for arm in arms({"train": accepted(train)}, {"x1": train}, QUICK_ONE, [0])}
+    assert learnt[f"{REAL} + x1"].weights == (1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
+
+
+def test_pictures_of_all_sizes_are_drawn_in_the_middle_one(tmp_path: Path):
+    for number, size in enumerate([(3000, 20), (30, 31), (32, 30), (31, 33), (33, 34)]):
+        (tmp_path / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size).save(tmp_path / "photos" / "ab"[number % 2] / f"{number}.png")
+    train = read(str(tmp_path / "photos")).splits["train"]
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held:
+        assert native_size(held, train) == (32, 31)
+
+
+def test_published_steps_stay_what_they_are_in_the_second_search():
+    tuning = plugins.preset(Datagen, "paper").tuning
+    usual = tuning.usual(plugins.preset(Datagen, "paper").drawing, [1])
+    best = tuning.way({"epoch": 1, "steps": 45, "guidance": 1.0}, [1], usual)
+    again = tuning.search(1, [1], usual, best, 0)
+    assert best.steps == 46
+    assert tuning.way(again.first[-1], [1], usual).steps == 46
+    assert again.space["steps"].model_dump()["high"] == 44  # the first of those that make 46

@@ -19,6 +19,8 @@ from counterfactory.diffusion.pixel import build as build_denoiser
 from counterfactory.diffusion.pixel import save as save_denoiser
 from counterfactory.diffusion.pixel import scheduler
 from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
+from counterfactory.recipes.questions import answers_of, questions
+from counterfactory.run import Run
 from counterfactory.worker import Worker
 
 # diffusers' schedulers under numpy 2
@@ -114,3 +116,14 @@ def test_the_numbers_and_the_tree_of_attributes(capsys: pytest.CaptureFixture[st
     assert len(infos) == FACES
     assert all({one["pred"], one["target"]} == {"0", "1"} for one in infos)
     assert {path.parents[2].name for path in tree.rglob("Info/*.txt")} == {"CC", "IC"}
+
+
+@pytest.mark.parametrize("target", ["second-best", "all"])
+def test_every_target_is_a_question_of_attributes(folder: Path, target: str):
+    data = read(str(folder / "faces"))
+    images = next(iter(data.splits.values()))
+    model = str(folder / "classifier")
+    with Run(folder / f"run-{target}", Worker(workspace=folder, processes=1)) as run:
+        found = questions(run, model, answers_of(run, model, {}, images), images, target, 0)
+    assert len(found) == (FACES if target == "second-best" else 2 * FACES)
+    assert {question.present for _, question in found} <= {True, False}

@@ -484,3 +484,11 @@ class TestExplain(StepContract):
         """What is written as 8 bits may be rounded otherwise in a batch of another shape."""
         near = np.allclose(one.after, other.after, atol=2e-3) and one.before == other.before
         return near and (one.flipped, one.tries, one.start) == (other.flipped, other.tries, other.start)
+
+
+def test_gradients_of_a_nearest_preparation_are_of_the_pixels_that_it_takes():
+    preparation = Preparation(size=(4, 4), crop=None, resample=int(Image.Resampling.NEAREST))
+    pixels = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    x_BCHW = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
+    taken = np.array(Image.fromarray(pixels).resize((4, 4), Image.Resampling.NEAREST))
+    assert torch.equal((fitted(x_BCHW, preparation)[0] * 255).round().permute(1, 2, 0), torch.from_numpy(taken).float())

@@ -114,7 +114,7 @@ def test_split_fid_does_not_reward_results_that_are_their_sources():
     real = np.random.default_rng(0).normal(size=(60, 4))
     assert fid(real, real).mean == pytest.approx(0, abs=1e-9)
     split = split_fid(real, real)
-    assert (split.mean > 0.01, split.n) == (True, 10)
+    assert (split.mean > 0.01, split.n) == (True, 60)
     assert split_fid(real, real, seed=1) != split
 
 
@@ -154,3 +154,26 @@ def test_leaving_out_one_by_one_gives_the_means_own_interval():
 def test_too_few_images_are_counted_in_a_sentence(take, words):
     with pytest.raises(BadData, match=words):
         take()
+
+
+def test_halves_share_no_source_however_many_results_each_has():
+    chance = np.random.default_rng(0)
+    real = chance.normal(size=(24, 3))
+    rows = np.repeat(np.arange(24), 5)
+    found = split_fid(real[rows], real[rows], sources=rows.tolist())
+    assert found.mean == pytest.approx(split_fid(real, real).mean, rel=0.15)  # five times the same tells no more
+    assert found.mean > 2 * split_fid(real[rows], real[rows]).mean
+    assert found.n == kid(real[rows], real[rows], sources=rows.tolist()).n == 120
+    with pytest.raises(BadData, match="sFID needs 4 images or more, and there are 3"):
+        split_fid(real[:9], real[:9], sources=[0, 1, 2] * 3)
+
+
+def test_a_query_that_the_reference_does_not_know_has_no_correlation_difference():
+    before = np.array([[0.0, 1], [1, 0], [0, 0], [1, 1]])
+    with pytest.raises(BadData, match="a reference in which the query is labelled"):
+        correlation_difference(before, before[::-1], np.array([np.nan, np.nan]), 0)
+
+
+def test_no_curve_is_said_to_be_no_image():
+    with pytest.raises(BadData, match="COUT needs 1 image"):
+        insertion_gain([], [])

@@ -9,18 +9,25 @@ import pytest
 from PIL import Image
 
 from command_line import call
+from counterfactory.classify.models import SmallResNet
+from counterfactory.classify.networks import build, said, seeded
+from counterfactory.classify.saved import save
 from counterfactory.cli.workspace import explanations_of
 from counterfactory.data.read import read
 from counterfactory.errors import BadData
+from counterfactory.metrics.explanations import mean_distance
+from counterfactory.metrics.statistics import enough
 from counterfactory.recipes.explain_report import explain_report
 from counterfactory.recipes.explained import Answers
 from counterfactory.recipes.explained_data import published, read_back
+from counterfactory.recipes.explanation_measures import Measure
 from counterfactory.recipes.explanations import Explanations
+from counterfactory.recipes.explanations_report import taken, worth_report
 from counterfactory.recipes.export_dime import export
 from counterfactory.record import Record, write_record
 from counterfactory.report.page import render
 from counterfactory.run import Run
-from counterfactory.types import Dataset, Question, Sample
+from counterfactory.types import Dataset, Interval, Question, Sample
 from explanations import explanations, opened, scenes
 
 
@@ -178,3 +185,27 @@ def test_a_run_of_another_job_is_measured_on_data(workspace: Path, capsys: pytes
     said = call(capsys, "evaluate", "other", "--workspace", workspace)
     assert said.code == 2
     assert "not of `explain`" in said.err
+
+
+def test_an_oracle_that_does_not_read_what_was_asked_costs_these_numbers_alone(workspace: Path, tmp_path: Path):
+    names = ("Smiling", "Young")
+    with seeded("cpu", 0):
+        network = build(SmallResNet(width=8, blocks=1), names, "multi-label", (16, 16))
+    save(network, said(names, "multi-label"), 1.0, tmp_path / "oracle")
+    tables = measured(workspace, oracle=str(tmp_path / "oracle"))
+    assert "MNAC by the oracle" in tables["What the explanations are worth"]
+    for name in ("MNAC without the asked by the oracle", "seen as wanted by the oracle, %"):
+        assert "needs an oracle that reads 'class', and this one reads Smiling, Young" in tables["Not taken"][name][0]
+
+
+def _mean(count: int) -> Interval:
+    enough(count, 2, "L1")
+    return mean_distance([1.0] * count)
+
+
+def test_a_number_of_another_group_than_usual_says_so():
+    one = Measure(name="L1", take=lambda group: _mean(len(group)), says="")
+    found = taken(one, {"flips": [object()], "all": [object()] * 3})
+    report = worth_report("it", {"flips": [object()], "all": [object()] * 3}, [found], [], [])
+    assert list(report.numbers) == ["L1 (all)"]
+    assert report.summary[-1].startswith("L1: of the group 'flips': L1 needs 2 images")

@@ -51,3 +51,11 @@ def test_too_few_unseen_pictures_are_said():
         memorisation(sphere(5, 0), sphere(5, 1), sphere(18, 2))
     with pytest.raises(BadData, match="0 made"):
         memorisation(sphere(0, 0), sphere(5, 1), sphere(30, 2))
+
+
+def test_unseen_pictures_that_are_training_pictures_hide_no_copy():
+    training, unseen = sphere(200, 1), sphere(37, 2)
+    found = memorisation(training[:100], training, np.concatenate([unseen, training[:3]]))
+    assert found.share.mean == 1
+    assert found.threshold < 0.9999
+    assert found.expected == 1 / 38

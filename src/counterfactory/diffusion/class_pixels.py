@@ -4,6 +4,7 @@ The network says the velocity (Salimans & Ho 2022), which tells of the picture h
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from counterfactory.diffusion.adapted import whole_epoch
+from counterfactory.diffusion.adapted import epoch_folder, epochs, whole_epoch
 from counterfactory.diffusion.foundation import Noising, rows_by_class
 from counterfactory.diffusion.pixel import ASKED, network_of, save, spread_times
 from counterfactory.diffusion.pixel_painting import CLASSES, PixelParts, draw_pixels, halvings, with_margin
@@ -116,6 +117,8 @@ class Task:
             return errors(network, noising, flipped(x_BCHW, trainer.flip, generator), said_B, generator).mean()
 
         def show(average: Any, progress: Progress) -> dict[str, Any]:
+            if trainer.every and schedule.over(length).done(progress.images, progress.seconds) >= 1:
+                self._keep(average, -(-progress.images // length))  # what it ends with, in whichever epoch
             return self._show(average, {"images": progress.images, "error": measured(average, noising, *judged)})
 
         length = len(self.known.rows)
@@ -139,8 +142,13 @@ class Task:
 
     def _passed(self, network: nn.Module, epoch: int) -> None:
         """Keeps an epoch that is due."""
-        if not self.trainer.every or epoch % self.trainer.every:
-            return
+        if self.trainer.every and not epoch % self.trainer.every:
+            self._keep(network, epoch)
+            for other in epochs(self.folder):  # the end of an earlier sitting is no end any more
+                if other % self.trainer.every:
+                    shutil.rmtree(epoch_folder(self.folder, other))
+
+    def _keep(self, network: Any, epoch: int) -> None:
         with whole_epoch(self.folder, epoch) as folder:
             self._save(network, folder)
 

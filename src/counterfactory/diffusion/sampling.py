@@ -151,6 +151,8 @@ def _refuse_others(name: str, network: Any, scheduler: Any) -> None:
             f"{name} was trained with {network.num_class_embeds} classes (class_cond) and draws nothing without one; "
             "explanations take a model that was trained without."
         )
+    if network.in_channels != 3:
+        raise BadConfig(f"{name} draws pictures of {network.in_channels} channels; expected colours, which are 3.")
     seen = (network.out_channels == 2 * network.in_channels, scheduler.variance_type, scheduler.prediction_type)
     if seen != (True, "learned_range", "epsilon"):
         raise BadConfig(

@@ -22,7 +22,7 @@ from counterfactory.errors import BadConfig
 from counterfactory.types import Artifact, Question
 from counterfactory.worker import Worker
 
-WAYS = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.NEAREST: "nearest"}  # all others: bicubic
+WAYS = {Image.Resampling.BILINEAR: "bilinear", Image.Resampling.NEAREST: "nearest-exact"}  # all others: bicubic
 Probabilities = tuple[float, ...]
 
 
@@ -82,7 +82,7 @@ def fitted(x_BCHW: Tensor, preparation: Preparation) -> Tensor:
     if x_BCHW.shape[2:] == (height, width):
         return x_BCHW
     way = WAYS.get(Image.Resampling(preparation.resample), "bicubic")
-    smooth = {} if way == "nearest" else {"antialias": True}
+    smooth = {} if way == "nearest-exact" else {"antialias": True}
     return functional.interpolate(x_BCHW, (height, width), mode=way, **smooth).clamp(0, 1)
 
 

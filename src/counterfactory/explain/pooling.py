@@ -7,6 +7,7 @@ own, so that nothing about it depends on its neighbours.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,6 +29,8 @@ from counterfactory.keys import seed_for
 from counterfactory.names import identity
 from counterfactory.types import Artifact, Explanation, Failed, Question
 from counterfactory.worker import Worker
+
+NO_NUMBER = "the classifier's answer is no number (NaN or infinite); it cannot be explained"
 
 
 def open_explainer(step: Explain, worker: Worker) -> "Explainer":
@@ -90,6 +93,8 @@ class Explainer:
         except BadData as error:
             return Failed("", str(error))
         (before,) = probabilities(self.classifier, self.worker, [picture])
+        if not np.isfinite(before).all():
+            return Failed("", NO_NUMBER)
         if reason := objection(question, self.classifier, before):
             return Failed("", reason)
         noise = fresh_noise(model, _sources([question], "start"))
@@ -122,9 +127,11 @@ class Explainer:
             for row, case in enumerate(cases)
         ]
 
-    def _try(self, case: Case, searched: Found, row: int, scale: float, number: int) -> Try:
+    def _try(self, case: Case, searched: Found, row: int, scale: float, number: int) -> Try | Failed:
         picture = case.canvas.painted(searched.images[row])
         (after,) = probabilities(self.classifier, self.worker, [picture])
+        if not np.isfinite(after).all():
+            return Failed("", NO_NUMBER)
         return Try(
             case=case,
             picture=picture,

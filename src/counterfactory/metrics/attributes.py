@@ -59,6 +59,8 @@ def correlation_difference(
     found = correlations(change, query)
     if np.isnan(found[query]):
         raise BadData(f"CD needs images in which the query changed differently; in all {len(change)} it did the same.")
+    if np.isnan(usual_A[query]):
+        raise BadData("CD needs a reference in which the query is labelled and not the same in all images.")
     kept = np.flatnonzero(~np.isnan(found) & ~np.isnan(usual_A))
 
     def summed(rows: NDArray[np.int64]) -> float:

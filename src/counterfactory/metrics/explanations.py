@@ -37,8 +37,8 @@ def mean_distance(distances: Sequence[float]) -> Interval:
 
 def insertion_gain(target_NT: ArrayLike, source_NT: ArrayLike) -> Interval:
     """COUT (Khorram and Fuxin 2022): area under p(target) less that under p(source) while pixels are inserted."""
+    enough(len(np.asarray(target_NT)), 1, "COUT")
     gains = _area(np.asarray(target_NT, float)) - _area(np.asarray(source_NT, float))
-    enough(len(gains), 1, "COUT")
     return within(mean_interval(gains.tolist()), -1.0, 1.0)
 
 

@@ -11,6 +11,7 @@ from counterfactory.metrics.duplicates import Vectors, nearest
 from counterfactory.metrics.statistics import share_interval
 from counterfactory.types import Interval
 
+SAME = 1 - 1e-6  # a cosine of a picture and itself, within rounding
 RARE = 0.05  # of the unseen real pictures are as near as what counts as near
 
 
@@ -35,19 +36,22 @@ def memorisation(made_ND: Vectors, training_MD: Vectors, unseen_KD: Vectors, rar
     """Of vectors of length 1: each made picture's nearest training picture, judged by how near unseen real ones are.
 
     The threshold is the m-th largest of the unseen ones' K cosines, m = rare (K + 1) rounded down: another picture of
-    their kind exceeds it with a chance of m / (K + 1), whatever the distribution.
+    their kind exceeds it with a chance of m / (K + 1), whatever the distribution. Unseen pictures that are training
+    pictures tell nothing and are left out; made ones that are count in any case.
     """
-    few = int(rare * (len(unseen_KD) + 1))
+    usual = nearest(unseen_KD, training_MD)[0] if len(training_MD) else np.zeros(0)
+    usual = usual[usual < SAME]
+    few = int(rare * (len(usual) + 1))
     if not few or not len(made_ND) or not len(training_MD):
         raise BadData(
-            f"There are {len(made_ND)} made, {len(training_MD)} training and {len(unseen_KD)} unseen real pictures; "
+            f"There are {len(made_ND)} made, {len(training_MD)} training and {len(usual)} unseen real pictures; "
             f"expected some of the first two and at least {math.ceil(1 / rare) - 1} of the last."
         )
     cosines, places = nearest(made_ND, training_MD)
-    threshold = float(np.sort(nearest(unseen_KD, training_MD)[0])[-few])
+    threshold = float(np.sort(usual)[-few])
     return Memorisation(
-        share=share_interval(int((cosines > threshold).sum()), len(cosines)),
-        expected=few / (len(unseen_KD) + 1),
+        share=share_interval(int(((cosines > threshold) | (cosines >= SAME)).sum()), len(cosines)),
+        expected=few / (len(usual) + 1),
         threshold=threshold,
         cosines=cosines,
         places=places,

@@ -18,7 +18,8 @@ REAL = "real images"
 def arms(choice: Choice, sets: Mapping[str, Dataset], trainer: ClassifierTrainer, seeds: Sequence[int]) -> list[Arm]:
     """By one recipe: from real images, from each set alone, and from the real images and the largest set together."""
     real, (largest, most) = choice["train"], list(sets.items())[-1]
-    both = replace(real, samples=(*real.samples, *most.samples), weights=None)
+    weights = real.weights and (*real.weights, *[1.0] * len(most))
+    both = replace(real, samples=(*real.samples, *most.samples), weights=weights)
     learnt = {REAL: real, **sets, f"{REAL} + {largest}": both}
     return [
         Arm(method=method, shots=None, trainer=trainer.with_(seed=seed), data=_choice(choice, train))

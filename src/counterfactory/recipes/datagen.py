@@ -16,7 +16,8 @@ from counterfactory.names import ModelName
 from counterfactory.recipes import datagen_presets
 from counterfactory.recipes.augmentation import EYES, Eyes
 from counterfactory.recipes.cas import arms
-from counterfactory.recipes.generation import Amount, Size, drawn, made_elsewhere, native_size, to_publish
+from counterfactory.recipes.foresight import foresee
+from counterfactory.recipes.generation import Amount, Size, accepted, drawn, made_elsewhere, native_size, to_publish
 from counterfactory.recipes.generators import Drawing, Pipeline, Way
 from counterfactory.recipes.leakage import Look, quality
 from counterfactory.recipes.prepare import measurable
@@ -90,10 +91,12 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         if self.stage in SCORED:
             measuring_splits(data)  # refuses now what could not be scored hours later
         choice = few_shot(data, None, self.seeds[0])
-        choice["train"] = within(choice["train"], self.training)
+        choice["train"] = accepted(within(choice["train"], self.training))
         if self.made:
             rounds, sets = [], made_elsewhere(run, self.made, choice["train"])
         else:
+            eyes = (self.eyes, self.features)
+            foresee(run.worker, self.training, self.generator.known, self.amount, eyes, choice["train"])
             rounds = self.rounds(run, data, choice)
             sets = self.sets(run, choice, rounds[-1])
         trials = tried(run, arms(choice, sets, self.classifier, self.seeds), data) if self.stage in SCORED else []

@@ -96,7 +96,7 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
 
     def _foreign(self, images: Dataset) -> str:
         """A word of warning where the zoo searches among pictures that it has never seen."""
-        if not self.denoiser.startswith(ZOO) or set(images.classes) <= set(ALL_CLASSES):
+        if not self.denoiser.startswith(ZOO) or (images.classes and {*images.classes} <= {*ALL_CLASSES}):
             return ""
         return (
             "Searched with the zoo's denoiser, which knows Diorama alone: train one on such images with "

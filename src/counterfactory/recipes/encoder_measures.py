@@ -23,14 +23,21 @@ def by_encoder(run: Run, model: str, repetitions: int, seed: int) -> list[Measur
         enough(len(group), 2, "A distance between sets")
         return _features(run, model, group)
 
+    def sources(group: Group) -> list[str]:
+        return [one.source.image.digest for one in group]
+
     return [
         Measure(name="FID ↓", take=lambda g: fid(*sets(g), seed), says="of sources and results"),
         Measure(
             name="sFID ↓",
-            take=lambda g: split_fid(*sets(g), repetitions, seed),
+            take=lambda g: split_fid(*sets(g), repetitions, seed, sources(g)),
             says=f"of half of the sources and the other half's results, {repetitions} splits",
         ),
-        Measure(name="KID ↓", take=lambda g: kid(*sets(g), repetitions, seed), says="of such halves, without bias"),
+        Measure(
+            name="KID ↓",
+            take=lambda g: kid(*sets(g), repetitions, seed, sources(g)),
+            says="of such halves, without bias",
+        ),
         Measure(
             name="perceptual distance ↓",
             take=lambda g: worth.mean_distance(_apart(run, model, pairs(g))),

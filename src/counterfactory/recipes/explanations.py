@@ -56,7 +56,7 @@ class Explanations(BaseModel, frozen=True, extra="forbid"):
         """Take every number that can be taken."""
         made = read_back(data)
         groups = {"flips": [one for one in made if one.facts["flipped"]], "all": made}
-        method = self if set(data.classes) <= set(ALL_CLASSES) else self._without_the_zoo()
+        method = self if data.classes and set(data.classes) <= set(ALL_CLASSES) else self._without_the_zoo()
         found = [taken(measure, groups) for measure in method._measures(run, data)]
         by_query = list(method._by_query(run, groups["flips"]))
         return worth_report(f"Explanations of {data.name}", groups, found, by_query, method._needs())

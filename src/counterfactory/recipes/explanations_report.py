@@ -27,7 +27,7 @@ def taken(measure: Measure, groups: Groups) -> Taken:
         try:
             values[name] = measure.take(groups[name])
         except UNABLE as error:
-            reason = str(error)
+            reason = str(error) if len(measure.of) == 1 else f"of the group {name!r}: {error}"
     return Taken(measure=measure, values=values, reason=reason)
 
 
@@ -41,9 +41,15 @@ def worth_report(
     return Report(
         title=title,
         summary=(f"{flips} of {every} answers flipped.", *[f"{name}: {reason}" for name, reason in lacking]),
-        numbers={one.measure.name: next(iter(one.values.values())) for one in there},
+        numbers=dict(map(_number, there)),
         tables=(_table(there, groups), *by_query, *_lacking(lacking)),
     )
+
+
+def _number(one: Taken) -> tuple[str, Interval]:
+    """A name and the first group's value; of another group where that has none, and then the name says so."""
+    group, value = next(iter(one.values.items()))
+    return (one.measure.name if group == one.measure.of[0] else f"{one.measure.name} ({group})"), value
 
 
 def _table(found: Sequence[Taken], groups: Groups) -> Table:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import median_high
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -19,6 +20,7 @@ from counterfactory.types import Dataset, Origin, Request, Sample, succeeded
 Count = Annotated[int, Field(ge=1)]
 Size = tuple[int, int]  # width, height
 MADE = "made elsewhere"
+LOOKED_AT = 32  # training images tell which size the drawings have
 
 
 class Amount(BaseModel, frozen=True, extra="forbid"):
@@ -68,6 +70,15 @@ class Amount(BaseModel, frozen=True, extra="forbid"):
         return sets
 
 
+def accepted(dataset: Dataset) -> Dataset:
+    """Without the rows of weight 0, which somebody rejected."""
+    if dataset.weights is None or all(dataset.weights):
+        return dataset
+    rows = [row for row, weight in enumerate(dataset.weights) if weight]
+    weights = tuple(dataset.weights[row] for row in rows)
+    return replace(dataset, samples=tuple(dataset.samples[row] for row in rows), weights=weights)
+
+
 def by_class(samples: Sequence[Sample]) -> defaultdict[int, list[Sample]]:
     """Samples by their class, in their order."""
     groups: defaultdict[int, list[Sample]] = defaultdict(list)
@@ -103,9 +114,14 @@ def to_publish(sets: Mapping[str, Dataset]) -> Dataset:
 
 
 def native_size(run: Run, train: Dataset) -> Size:
-    """Width and height that most of the first training images have: drawings are given back so."""
-    sizes = Counter(run.worker.pixels.image(sample.image).size for sample in train.samples[:32])
-    return sizes.most_common(1)[0][0]
+    """Width and height that most of some training images have, else their medians: drawings are given back so."""
+    some = train.samples[:: max(1, len(train) // LOOKED_AT)][:LOOKED_AT]
+    sizes = [run.worker.pixels.image(sample.image).size for sample in some]
+    size, count = Counter(sizes).most_common(1)[0]
+    if 2 * count > len(sizes):
+        return size
+    width, height = (median_high(sides) for sides in zip(*sizes, strict=True))
+    return width, height
 
 
 def made_elsewhere(run: Run, place: str, train: Dataset) -> dict[str, Dataset]:
@@ -116,7 +132,7 @@ def made_elsewhere(run: Run, place: str, train: Dataset) -> dict[str, Dataset]:
         raise BadData(
             f"made: {place} has the splits {', '.join(found.splits)}; expected one called synthetic or train."
         )
-    given = found.splits[split] if split else next(iter(found.splits.values()))
+    given = accepted(found.splits[split] if split else next(iter(found.splits.values())))
     if lost := [name for name in given.classes if name not in train.classes]:
         raise BadData(f"made: {unknown('class of the data', lost[0], train.classes)}")
     places = [train.classes.index(name) for name in given.classes]

@@ -54,7 +54,10 @@ def by_judge(run: Run, judge: str, images: Sequence[Address]) -> Seen:
 
 def asked(group: Sequence[Explained], seen: Seen) -> list[int]:
     """Which attribute each question was about."""
-    return [seen.names.index(one.facts.get("attribute") or CLASS) for one in group]
+    names = [one.facts.get("attribute") or CLASS for one in group]
+    if lost := sorted({*names} - {*seen.names}):
+        raise BadData(f"needs an oracle that reads {lost[0]!r}, and this one reads {', '.join(seen.names)}")
+    return [seen.names.index(name) for name in names]
 
 
 def saw_wanted(group: Sequence[Explained], seen: Seen) -> list[bool]:

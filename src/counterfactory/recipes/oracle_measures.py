@@ -18,12 +18,12 @@ def by_oracle(name: str, look: Look, labels: Labels) -> list[Measure]:
     """Three numbers of one oracle."""
 
     def seen_as_wanted(group: Group) -> Interval:
-        _, after, _ = _both(look, group)
+        _, after = _both(look, group)
         return in_percent(flip_rate(saw_wanted(group, after)))
 
     def changed(group: Group, without_asked: bool) -> Interval:
-        before, after, numbers = _both(look, group)
-        return number_changed(before.values, after.values, numbers if without_asked else None)
+        before, after = _both(look, group)
+        return number_changed(before.values, after.values, asked(group, before) if without_asked else None)
 
     def difference(group: Group) -> Interval:
         found = [one.value for one in differences(look, labels, group).values()]
@@ -45,7 +45,7 @@ def by_oracle(name: str, look: Look, labels: Labels) -> list[Measure]:
 
 def differences(look: Look, labels: Labels, group: Group) -> dict[str, CorrelationDifference]:
     """CD of every attribute that was asked about and of which there is one."""
-    before, after, _ = _both(look, group)
+    before, after = _both(look, group)
     data, found, reason = labels(), {}, "CD needs images in which an oracle sees what was asked for."
     for query in queries(group, before):
         at = before.marks.index(query)
@@ -72,9 +72,8 @@ def differences_table(name: str, look: Look, labels: Labels, group: Group) -> Ta
     )
 
 
-def _both(look: Look, group: Group) -> tuple[Seen, Seen, list[int]]:
-    """What the oracle sees in the sources and in the counterfactuals, and which attribute was asked about."""
+def _both(look: Look, group: Group) -> tuple[Seen, Seen]:
+    """What the oracle sees in the sources and in the counterfactuals."""
     enough(len(group), 1, "An oracle")
     seen = look([one.source.image for one in group] + [one.changed.image for one in group])
-    before, after = seen.rows(slice(None, len(group))), seen.rows(slice(len(group), None))
-    return before, after, asked(group, seen)
+    return seen.rows(slice(None, len(group))), seen.rows(slice(len(group), None))

@@ -56,7 +56,7 @@ def wishes(said: Said, answers: Answers, target: str) -> Iterator[Wish]:
     if answers.several:
         doubt = np.abs(said - 0.5)
         wanted = range(len(said)) if target == ALL else [int(doubt.argmin())] if target == SECOND else None
-        yield from [(n, said[n] <= 0.5) for n in wanted] if wanted else _attribute(said, answers, target)
+        yield from [(n, bool(said[n] <= 0.5)) for n in wanted] if wanted else _attribute(said, answers, target)
         return
     answer = answers.names[int(said.argmax())]
     others = [n for n in np.argsort(-said, kind="stable").tolist() if answers.names[n] != answer]

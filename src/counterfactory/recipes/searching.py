@@ -1,18 +1,19 @@
 """The search of a way to draw: each is worth what a classifier that learnt from its drawings is on real images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
 from counterfactory.diffusion.adapted import Adapted, epochs, folder_of
-from counterfactory.errors import BadData, TooManyFailures
+from counterfactory.errors import BadConfig, BadData
 from counterfactory.metrics.classification import measure
 from counterfactory.recipes.generation import Size, asked, drawn, synthetic
 from counterfactory.recipes.generators import Generator, Part, Way
 from counterfactory.recipes.trials import Choice, answers, measuring_splits
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
-from counterfactory.search.course import Report
+from counterfactory.search.course import Report, is_of_a_trial
 from counterfactory.search.plan import Settings
 from counterfactory.search.trials import Found
 from counterfactory.types import Collection, Dataset
@@ -47,12 +48,13 @@ class Study:
 
     def best(self, number: int, part: Part | None, known: Adapted, before: Round | None) -> Round:
         """The way to draw after a part; the one by hand stands where nothing is better."""
-        if not self.tuning.trials_after(number):
-            return Round(part=part, known=known, way=self.usual)
         kept = epochs(folder_of(known.model, self.run.worker))
-        usual, earlier = self.tuning.usual(self.usual, kept), before.way if before and before.found else None
+        usual = self.tuning.usual(self._by_hand(number, kept), kept)
+        if not self.tuning.trials_after(number):
+            return Round(part=part, known=known.model_copy(update={"epoch": usual.epoch}), way=usual)
+        earlier = before.way if before and before.found else None
         said = self.tuning.search(number, kept, usual, earlier, self.seed)
-        way = partial(self.tuning.way, kept=kept, usual=self.usual)
+        way = partial(self.tuning.way, kept=kept, usual=usual)
 
         def score(settings: Settings, report: Report, seed: int) -> float:
             return self.score(known, way(settings), seed, report)
@@ -64,6 +66,14 @@ class Study:
         chosen = known.model_copy(update={"epoch": best.epoch})
         ways = tuple(way(trial.settings) for trial in found.trials)
         return Round(part=part, known=chosen, way=best, found=found, ways=ways, usual=scores, best=values)
+
+    def _by_hand(self, number: int, kept: Sequence[int]) -> Way:
+        """The way by hand after a part; an epoch that is said is the last part's."""
+        if number + 1 < len(self.generator.learn):
+            return self.usual.model_copy(update={"epoch": None})
+        if self.usual.epoch and kept and self.usual.epoch not in kept:
+            raise BadConfig(f"drawing.epoch: {self.usual.epoch} was not kept; there is {', '.join(map(str, kept))}.")
+        return self.usual
 
     def score(self, known: Adapted, way: Way, seed: int, report: Report = nobody) -> float:
         """What a classifier is worth that learnt from drawings alone."""
@@ -91,7 +101,9 @@ class Study:
         """What the finalists are compared to, by their seeds; nothing where it cannot be drawn so."""
         try:
             return tuple(self.score(known, usual, seed) for seed in range(1, self.tuning.repeats + 1) or range(1))
-        except TooManyFailures as error:
+        except Exception as error:
+            if not is_of_a_trial(error):
+                raise
             self.run.watcher.note(f"The way by hand has no score: {error}")
             return ()
 

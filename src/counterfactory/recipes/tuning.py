@@ -1,7 +1,7 @@
 """Which ways of drawing a search tries, and by what each is judged: configuration, and the way that settings mean."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -16,6 +16,11 @@ Steps = Annotated[int, Field(ge=1, le=1000)]
 Positive = Annotated[float, Field(ge=0)]
 TIMES = 1000  # of which the published sampler takes each (TIMES // steps)-th, so that 45 steps are 46
 QUICK = ClassifierTrainer(steps=200, evaluate_every=50, calibrate=False)
+
+
+def made_of(steps: int) -> int:
+    """How many steps the published sampler takes where so many are asked for."""
+    return len(range(1, TIMES, TIMES // steps))
 
 
 class Tuning(BaseModel, frozen=True, extra="forbid"):
@@ -64,7 +69,7 @@ class Tuning(BaseModel, frozen=True, extra="forbid"):
         later = (
             [self.usual(best.model_copy(update={"epoch": None}), kept)] if best else []
         )  # its epoch was another part's
-        known = [{name: getattr(way, name) for name in space} for way in (usual, *later)]
+        known = [{name: self._setting(name, getattr(way, name)) for name in space} for way in (usual, *later)]
         inside = [one for one in known if all(space[name].holds(value) for name, value in one.items())]
         return Search(
             space=space,
@@ -85,7 +90,7 @@ class Tuning(BaseModel, frozen=True, extra="forbid"):
         if self.grain:
             said["guidance"] = round(said["guidance"] / self.grain) * self.grain
         if self.published_steps:
-            said["steps"] = len(range(1, TIMES, TIMES // said["steps"]))
+            said["steps"] = made_of(said["steps"])
         if said.get("scheduler", usual.scheduler) != "ddim":
             said["eta"] = 0.0
         return usual.model_copy(update=said)
@@ -94,11 +99,18 @@ class Tuning(BaseModel, frozen=True, extra="forbid"):
         """A way by hand, with the epoch that it means."""
         return way.model_copy(update={"epoch": way.epoch or kept[-1]}) if kept else way
 
+    def _setting(self, name: str, value: Any) -> Any:
+        """What the search calls a value of a way."""
+        if name == "steps" and self.published_steps:
+            return next((steps for steps in range(1, TIMES + 1) if made_of(steps) == value), value)
+        return value
+
     def _space(self, kept: Sequence[int], best: Way | None) -> dict[str, Whole | Real | Choice]:
         """Round 1 looks everywhere, round 2 around what was best (Lomurno et al. 2024)."""
         (fewest, most), (least, strongest) = self.steps, self.guidance
         if best is not None:
-            most, strongest = max(fewest, best.steps), 2 * best.guidance or strongest
+            most = max(fewest, self._setting("steps", best.steps))
+            strongest = 2 * best.guidance or strongest
         space: dict[str, Whole | Real | Choice] = {"steps": Whole(low=fewest, high=most)}
         space["guidance"] = Real(low=min(least, strongest), high=strongest)
         if len(kept) > 1:

@@ -26,8 +26,16 @@ def words(rounds: Sequence[Round]) -> list[str]:
     said = [_sentence(each, each.found) for each in rounds if each.found]
     if rounds:
         sets = " ".join(f"--set drawing.{name}={value}" for name, value in _fields(rounds[-1].way).items())
-        said.append(f"The drawings are those of {_model(rounds[-1])}, with {sets}.")
+        said.append(f"The drawings are those of {_model(rounds[-1])}, with {sets}.{_again(rounds[-1])}")
     return said
+
+
+def _again(last: Round) -> str:
+    """How to draw more with the same weights."""
+    field, more = ("start", "kind=pixels") if last.part == "pixels" else ("start.model", "learn=[]")
+    key = getattr(last.known.model, "key", None)
+    sets = f"--set generator.{field}=WORKSPACE/artifacts/{key} --set generator.{more}"
+    return f" More of them: the same with --stage generate {sets}." if key else ""
 
 
 def numbers(rounds: Sequence[Round]) -> dict[str, float]:
@@ -83,9 +91,8 @@ def _model(last: Round) -> str:
 
 def _fields(way: Way) -> dict[str, Any]:
     """What is said of a way: no more than was chosen."""
-    return {
-        name: value for name, value in way.model_dump().items() if value is not None and (name, value) != ("eta", 0)
-    }
+    said = way.model_dump().items()
+    return {name: value for name, value in said if value is not None and (name, value) != ("eta", 0)}
 
 
 def _row(each: Round, fields: Sequence[str]) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ Report = Callable[[int, float], None]  # how far a trial is and how good; raises
 Objective = Callable[[Settings, Report, int], float]  # the last one is a seed: 0, and others for finalists
 Alike = Callable[[Settings], Any]  # the same for settings that mean the same
 
+BLIND = 4  # trials before what came of them is heeded: searches here are of about ten
 FEWEST = 4  # complete trials of which something can be said about importance
 BEST, SHARE = 5, 0.1  # so many trials, or this share of all, are the good ones that tell what is important
 
@@ -97,7 +98,8 @@ class _Course:
         """What optuna proposes; its generator begins anew with each trial, so that none needs those before it."""
         from optuna.samplers import TPESampler
 
-        self.study.sampler = TPESampler(seed=keys.seed_for(self.said.seed, "search", number))
+        seed = keys.seed_for(self.said.seed, "search", number)
+        self.study.sampler = TPESampler(seed=seed, n_startup_trials=BLIND)
         if number < len(self.said.first):
             self.study.enqueue_trial(dict(self.said.first[number]))
         return self.study.ask({name: _distribution(values) for name, values in self.said.space.items()})
@@ -144,14 +146,21 @@ class _Course:
 
     def _failed(self, error: Exception, name: bytes, item: Any) -> dict[str, Any]:
         """A trial's state and reason; an error that would meet the next trial too, or that nobody foresaw, goes on."""
-        if isinstance(error, CounterfactoryError) and not isinstance(error, Unavailable | DiskTrouble):
-            came = {"state": "failed", "reason": str(error)}
-        elif is_out_of_memory(error):
+        if not is_of_a_trial(error):
+            raise error
+        if is_out_of_memory(error):
             came = {"state": "pruned", "reason": f"out of memory: {str(error).partition(chr(10))[0]}"}
         else:
-            raise error
+            came = {"state": "failed", "reason": str(error)}
         self.ledger.fail(name, item, came["reason"])
         return came
+
+
+def is_of_a_trial(error: Exception) -> bool:
+    """Whether an error says something of one trial, and neither of the next ones nor of a mistake in the code."""
+    if isinstance(error, CounterfactoryError):
+        return not isinstance(error, Unavailable | DiskTrouble)
+    return is_out_of_memory(error)
 
 
 def _is_worse(asked: Any, step: int, value: float) -> bool:
