@@ -188,10 +188,17 @@ def test_the_pruner_stops_what_is_worse_at_a_rung(tmp_path):
         assert run.search(said, None, "climbing") == found  # all of it is known, curves too
 
 
-def test_a_trial_out_of_memory_is_pruned_and_the_search_goes_on(tmp_path):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("out of memory, tried to allocate 20 GiB"),
+        TooManyFailures("Diffuse: 9 items failed, one so: out of memory: a drawing does not fit into 20 GiB."),
+    ],
+)
+def test_a_trial_out_of_memory_is_pruned_and_the_search_goes_on(tmp_path, error):
     def large(settings, report, seed):
         if settings["steps"] > 20:
-            raise torch.OutOfMemoryError("out of memory, tried to allocate 20 GiB")
+            raise error
         return hill(settings, report, seed)
 
     with opened(tmp_path) as run:

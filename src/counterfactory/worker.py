@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from counterfactory.blobs import Blobs
-from counterfactory.errors import Unavailable
+from counterfactory.errors import TooManyFailures, Unavailable
 from counterfactory.keys import ASIDE
 from counterfactory.pixels import Pixels
 from counterfactory.types import Artifact
@@ -101,7 +101,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     said = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
+        isinstance(error, RuntimeError | TooManyFailures) and any(words in str(error) for words in said)
     )
 
 

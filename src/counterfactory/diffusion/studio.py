@@ -100,6 +100,6 @@ class Studio:
 def _no_room(size: Size) -> Failed:
     return Failed(
         "",
-        f"a drawing of {size[0]} x {size[1]} pixels does not fit into the device's memory, alone in its batch; draw in "
-        "a smaller size or in 16 bits, or let the worker's memory be spared (offload, slicing, tiling).",
+        f"out of memory: a drawing of {size[0]} x {size[1]} pixels does not fit into the device's memory, alone in its "
+        "batch; draw in a smaller size or in 16 bits, or let the worker's memory be spared (offload, slicing, tiling).",
     )

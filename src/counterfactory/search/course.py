@@ -149,7 +149,8 @@ class _Course:
         if not is_of_a_trial(error):
             raise error
         if is_out_of_memory(error):
-            came = {"state": "pruned", "reason": f"out of memory: {str(error).partition(chr(10))[0]}"}
+            said = str(error).partition("\n")[0]
+            came = {"state": "pruned", "reason": said if "out of memory" in said else f"out of memory: {said}"}
         else:
             came = {"state": "failed", "reason": str(error)}
         self.ledger.fail(name, item, came["reason"])
