@@ -26,7 +26,7 @@ from counterfactory.diffusion.sampling import Denoiser, open_denoiser
 from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig
 from counterfactory.explain import eyes
-from counterfactory.explain.answers import fitted, open_asked, probabilities
+from counterfactory.explain.answers import Wishes, fitted, open_asked, probabilities, reluctance
 from counterfactory.explain.canvas import open_canvas
 from counterfactory.explain.eyes import open_eyes
 from counterfactory.explain.pooling import Explainer, search_of
@@ -34,6 +34,8 @@ from counterfactory.explain.search import changing
 from counterfactory.explain.step import Backbone, Explain, Losses, Mask, Plan, Vgg, Views
 from counterfactory.explain.views import seen_about
 from counterfactory.keys import seed_for
+from counterfactory.recipes.explained import Answers
+from counterfactory.recipes.questions import wishes
 from counterfactory.testing import StepContract
 from counterfactory.training.loading import quiet
 from counterfactory.types import Address, Explanation, Failed, Question
@@ -492,3 +494,20 @@ def test_gradients_of_a_nearest_preparation_are_of_the_pixels_that_it_takes():
     x_BCHW = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
     taken = np.array(Image.fromarray(pixels).resize((4, 4), Image.Resampling.NEAREST))
     assert torch.equal((fitted(x_BCHW, preparation)[0] * 255).round().permute(1, 2, 0), torch.from_numpy(taken).float())
+
+
+def test_outputs_that_stand_for_one_class_are_wanted_together():
+    answered = Answers(names=("cat", "dog", "cat"))
+    assert list(wishes(np.array([0.1, 0.6, 0.3]), answered, "all")) == [(2, True)]
+    assert answered.alike(2) == (0,)
+    question = Question(image=Address("00" * 16), wanted=2, also=(0,))
+    assert answered.sure([0.25, 0.25, 0.5], question) == 0.75
+    assert answered.said([0.9, 0.0, 0.1], question) == "cat"
+    logits = torch.tensor([[2.0, 3.0, 1.0]])
+    both = Wishes(outputs=torch.tensor([[True, False, True]]), present=torch.tensor([True]))
+    chosen = math.log(math.exp(2) + math.exp(1))
+    assert reluctance(logits, both, "logits", False).item() == pytest.approx(-chosen)
+    whole = math.log(math.exp(2) + math.exp(3) + math.exp(1))
+    assert reluctance(logits, both, "log-probabilities", False).item() == pytest.approx(whole - chosen)
+    one = Wishes(outputs=torch.tensor([[False, True, False]]), present=torch.tensor([True]))
+    assert reluctance(logits, one, "logits", False).item() == -3.0

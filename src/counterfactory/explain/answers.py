@@ -30,7 +30,7 @@ Probabilities = tuple[float, ...]
 class Wishes:
     """What is wanted of each image of a batch."""
 
-    wanted: Tensor  # (B,)
+    outputs: Tensor  # (B, C), whether an output stands for it
     present: Tensor  # (B,)
 
 
@@ -57,12 +57,15 @@ def answers(classifier: Classifier, question: Question, found: Probabilities) ->
     """Whether these probabilities are the answer that is wanted."""
     if classifier.has_several_labels:
         return (found[question.wanted] > 0.5) == question.present
-    return int(np.argmax(found)) == question.wanted
+    return int(np.argmax(found)) in {question.wanted, *question.also}
 
 
 def reluctance(logits_BC: Tensor, wishes: Wishes, of: str, has_several_labels: bool) -> Tensor:
-    """How far each image is from the answer that is wanted: minus its logit, or minus its log-probability."""
-    chosen = logits_BC.gather(1, wishes.wanted[:, None])[:, 0]
+    """How far each image is from the answer that is wanted: minus its logit, or minus its log-probability.
+
+    Where several outputs stand for it, their probabilities add up.
+    """
+    chosen = logits_BC.masked_fill(~wishes.outputs, -torch.inf).logsumexp(1)
     if has_several_labels:
         towards = torch.where(wishes.present, chosen, -chosen)
         return -towards if of == "logits" else -functional.logsigmoid(towards)

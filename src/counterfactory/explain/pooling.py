@@ -146,8 +146,11 @@ class Explainer:
         """What pulls on a batch: it is asked about pictures as they would be given back."""
         classifier, preparation = self.classifier, self.classifier.preparation
         detail, several = _stacked([case.detail for case in batch]), classifier.has_several_labels
+        wished = [{case.question.wanted, *case.question.also} for case in batch]
         wishes = Wishes(
-            wanted=torch.tensor([case.question.wanted for case in batch], device=source.device),
+            outputs=torch.tensor([[n in one for n in range(len(classifier.classes))] for one in wished]).to(
+                source.device
+            ),
             present=torch.tensor([case.question.present for case in batch], device=source.device),
         )
 

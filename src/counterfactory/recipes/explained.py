@@ -64,9 +64,13 @@ class Answers:
         """A class, or an attribute that is there or not."""
         return self.names[number] if present or not self.several else NOT + self.names[number]
 
+    def alike(self, number: int) -> tuple[int, ...]:
+        """The other outputs of the same name."""
+        return tuple(n for n, name in enumerate(self.names) if name == self.names[number] and n != number)
+
     def sure(self, probabilities: Sequence[float], question: Question) -> float:
         """The probability of what is wanted."""
-        wanted = float(probabilities[question.wanted])
+        wanted = float(sum(probabilities[number] for number in (question.wanted, *question.also)))
         return 1 - wanted if self.several and not question.present else wanted
 
 

@@ -43,7 +43,7 @@ def questions(
     said = run.map(Classify(classifier=model), [sample.image for sample in once])
     heard = succeeded(zip(once, said, strict=True))
     wished = [(sample, list(wishes(np.array(one), answers, target))) for sample, one in heard]
-    asked = [(sample, _question(sample, wish, seed)) for sample, wanted in wished for wish in wanted]
+    asked = [(sample, _question(sample, wish, answers, seed)) for sample, wanted in wished for wish in wanted]
     if not asked:
         raise BadData(f"The classifier says {target!r} of every image already: there is nothing to explain.")
     if alike := sum(not wanted for _, wanted in wished):
@@ -61,7 +61,7 @@ def wishes(said: Said, answers: Answers, target: str) -> Iterator[Wish]:
     answer = answers.names[int(said.argmax())]
     others = [n for n in np.argsort(-said, kind="stable").tolist() if answers.names[n] != answer]
     if target in {SECOND, ALL}:
-        wanted = others[:1] if target == SECOND else sorted(others)
+        wanted = others[:1] if target == SECOND else sorted({answers.names[n]: n for n in reversed(others)}.values())
     else:
         _known(target, answers)
         wanted = [n for n in others if answers.names[n] == target][:1]
@@ -113,7 +113,8 @@ def _known(target: str, answers: Answers) -> None:
         raise unknown("target", target, [SECOND, ALL, *answers.names])
 
 
-def _question(sample: Sample, wish: Wish, seed: int) -> Question:
+def _question(sample: Sample, wish: Wish, answers: Answers, seed: int) -> Question:
     number, present = wish
     own = seed_for("dime", seed, sample.image, number, present)
-    return Question(image=sample.image, wanted=number, present=bool(present), seed=own)
+    also = () if answers.several else answers.alike(number)
+    return Question(image=sample.image, wanted=number, also=also, present=bool(present), seed=own)

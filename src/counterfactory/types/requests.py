@@ -50,6 +50,7 @@ class Question:
 
     image: Address
     wanted: int
+    also: tuple[int, ...] = ()  # further outputs of a classifier that stand for the wanted class
     present: bool = True  # of attributes alone: whether the wanted one should be there
     seed: int = 0
 
