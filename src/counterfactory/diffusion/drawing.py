@@ -158,11 +158,11 @@ def _with_traces(
     noise: Tensor,
 ) -> Tensor:
     """Where a class encoder knows what training left of pictures in the noise, it is there when a drawing begins."""
-    trace = parts.classes.trace if parts.classes is not None else None
-    begun = begun.clone()
+    if parts.classes is None or parts.classes.trace is None:
+        return begun
     for row, (request, generator) in enumerate(zip(requests, generators, strict=True)):
-        if trace and wordless(request):
-            look = trace.drawn(request.label, begun.shape[2:], generator).to(noise)
+        if wordless(request):
+            look = parts.classes.trace.drawn(request.label, begun.shape[2:], generator).to(noise)
             begun[row] = scheduler.add_noise(look, noise[row][None], scheduler.timesteps[:1])[0]
     return begun
 

@@ -147,10 +147,9 @@ class Explainer:
         classifier, preparation = self.classifier, self.classifier.preparation
         detail, several = _stacked([case.detail for case in batch]), classifier.has_several_labels
         wished = [{case.question.wanted, *case.question.also} for case in batch]
+        marks = [[number in one for number in range(len(classifier.classes))] for one in wished]
         wishes = Wishes(
-            outputs=torch.tensor([[n in one for n in range(len(classifier.classes))] for one in wished]).to(
-                source.device
-            ),
+            outputs=torch.tensor(marks, device=source.device),
             present=torch.tensor([case.question.present for case in batch], device=source.device),
         )
 

@@ -46,8 +46,9 @@ def _over_splits(
     distance: Distance, pairs: tuple[Features, Features], repetitions: int, seed: int, sources: Sources
 ) -> Interval:
     """The mean of both ways over repeated splits; its interval says how much the choice of halves matters."""
-    numbers = {source: number for number, source in enumerate(dict.fromkeys(sources or range(len(pairs[0]))))}
-    of_source = np.array([numbers[source] for source in sources or range(len(pairs[0]))])
+    named = sources or range(len(pairs[0]))
+    numbers = {source: number for number, source in enumerate(dict.fromkeys(named))}
+    of_source = np.array([numbers[source] for source in named])
     seeds = [seed_for("split", seed, number) for number in range(repetitions)]
     return replace(mean_interval([_both_ways(distance, *pairs, of_source, one) for one in seeds]), n=len(pairs[0]))
 
