@@ -40,6 +40,7 @@ from counterfactory.training import fitting
 from counterfactory.training.pictures import to_tensor
 from counterfactory.training.schedule import Schedule
 from counterfactory.types import Address, Dataset, Request, Sample
+from counterfactory.worker import Worker
 from squares import squares
 from tiny_pipelines import full_autoencoder, save_flux, save_inpainting, save_sdxl
 
@@ -104,6 +105,15 @@ def test_every_epoch_is_kept_and_drawn_from(base: Path, tmp_path: Path):
     assert all(isinstance(sample, Sample) for sample in drawn)
     assert len({sample.image for sample in drawn}) == 3
     assert {path.name for path in epoch_folder(folder, 3).iterdir()} == {CLASS_ENCODER}
+
+
+def test_an_adaptation_tells_how_far_it_is_in_one_unit(base: Path, tmp_path: Path):
+    told: list[tuple[int, int]] = []
+    watched = Worker(workspace=tmp_path, tell=lambda done, total: told.append((done, total)))
+    trainer(base).fit(watched, tmp_path / "adapted", {"train": data()["train"]})
+    images = 3 * len(data()["train"].samples)
+    assert told[-1] == (images, images)
+    assert {total for _, total in told} == {images}
 
 
 @pytest.mark.parametrize(("every", "kept"), [(2, [2, 4, 5]), (3, [3, 5]), (9, [5])])

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from counterfactory.diffusion import pixel
 from counterfactory.diffusion.gaussian import alpha_bars
-from counterfactory.diffusion.pixel import build, errors, scheduler, shrunk, trained, training_chain
+from counterfactory.diffusion.pixel import build, errors, scheduler, shrunk, trained, training_chain, weights_of
 from counterfactory.diffusion.sampling import draw, draw_fast, open_denoiser
 from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig
@@ -137,20 +137,46 @@ def test_a_batch_has_early_and_late_times_and_every_time_comes():
     assert set(times.flatten().tolist()) == set(range(50))
 
 
-def test_errors_of_noise_weigh_as_those_of_the_velocity_up_to_a_bound():
+def test_errors_count_by_the_weight_of_their_time():
     class Silent(torch.nn.Module):
         def forward(self, x_BCHW: torch.Tensor, _: torch.Tensor) -> SimpleNamespace:
             return SimpleNamespace(sample=torch.zeros_like(x_BCHW).repeat(1, 2, 1, 1))
 
     links = training_chain(TRAINER, "cpu")
-    x_BCHW, found = torch.zeros(64, 3, 8, 8), {}
-    for most in (1.0, 25.0):
-        found[most], _ = errors(Silent(), links, x_BCHW, torch.Generator().manual_seed(0), most)
-    weights = found[25.0] / found[1.0]
-    power = links.signal.square()
-    assert weights[0] == pytest.approx(1 / power[0].item(), rel=1e-2)
+    plain, weighed = (
+        errors(Silent(), links, torch.zeros(50, 3, 8, 8), torch.Generator().manual_seed(0), weights)[0]
+        for weights in (None, torch.arange(50.0))
+    )
+    assert torch.allclose(weighed / plain, torch.arange(50.0))
+
+
+def test_errors_of_noise_weigh_as_those_of_the_velocity_up_to_a_bound():
+    links = training_chain(TRAINER, "cpu")
+    weights = weights_of(TRAINER.model_copy(update={"weight_of_noise": 25.0}), links)
+    assert weights[0] == pytest.approx(1 / links.signal[0].item() ** 2)
     assert weights[-1] == 25
     assert (weights.diff() >= 0).all()
+    assert (weights_of(TRAINER, links) == 1).all()
+
+
+def test_errors_weigh_less_where_there_is_more_signal_than_a_bound():
+    links = training_chain(TRAINER, "cpu")
+    weights = weights_of(TRAINER.model_copy(update={"most_signal": 5.0}), links)
+    signal = links.signal.square() / links.noise.square()
+    assert torch.allclose(weights[signal > 5] * signal[signal > 5], torch.tensor(5.0))
+    assert (weights[signal <= 5] == 1).all()
+
+
+def test_a_training_begins_with_the_weights_of_its_start(folder: Path):
+    known = UNet2DModel.from_pretrained(str(folder), subfolder="unet").state_dict()
+    begun = build(TRAINER.model_copy(update={"start": str(folder)})).state_dict()
+    assert all(torch.equal(begun[name], known[name].float()) for name in begun)
+
+
+def test_a_start_of_other_shapes_is_refused(folder: Path):
+    other = TRAINER.model_copy(update={"start": str(folder), "size": 16})
+    with pytest.raises(BadConfig, match="other shapes"):
+        build(other)
 
 
 def test_pictures_shrink_by_the_mean_of_their_squares():

@@ -64,7 +64,6 @@ def trained(
         classes=dataset.classes,
         size=size,
     )
-    worker.tell(0, trainer.schedule.epochs or 0)
     return together(task, trainer.schedule.processes)
 
 
@@ -142,7 +141,6 @@ class Task:
             kept = [start.folder(self.worker) / part for part in pupil.keeps] if start else []
             for part in filter(Path.exists, kept):
                 shutil.copytree(part, folder / part.name)
-        self.worker.tell(epoch, last)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -20,9 +20,10 @@ from counterfactory.diffusion.gaussian import (
     noised,
 )
 from counterfactory.diffusion.pixel_network import unet
-from counterfactory.diffusion.sampling import denoiser, draw_fast
+from counterfactory.diffusion.sampling import denoiser, draw_fast, open_denoiser
 from counterfactory.diffusion.schedulers import noising_scheduler
 from counterfactory.diffusion.trainers import ClassPixelTrainer, PixelTrainer
+from counterfactory.errors import BadConfig
 from counterfactory.keys import seed_for
 from counterfactory.training.arrays import kept_pictures
 from counterfactory.training.checkpoint import Progress
@@ -70,14 +71,13 @@ class Task:
         pixels = np.load(self.pictures, mmap_mode="r")
         asked = to_tensor(shrunk(np.load(self.asked, mmap_mode="r")[:ASKED], self.trainer.shrink)).to(device)
         links = training_chain(self.trainer, device)
-        module = build(self.trainer)
+        module, weights = build(self.trainer), weights_of(self.trainer, links)
         if self.worker.dtype == "float32":
             module.to(memory_format=torch.channels_last)  # a tenth to a fifth faster; in bfloat16 slower
 
         def loss(network: Any, rows: Rows, generator: torch.Generator) -> Tensor:
             x_BCHW = to_tensor(shrunk(pixels[rows], self.trainer.shrink)).to(device)
-            said = self.trainer
-            error_B, bound_B = errors(network, links, x_BCHW, generator, said.weight_of_noise, said.bound_weight)
+            error_B, bound_B = errors(network, links, x_BCHW, generator, weights, self.trainer.bound_weight)
             return (error_B + bound_B).mean()
 
         def show(average: Any, progress: Progress) -> dict[str, Any]:
@@ -99,8 +99,23 @@ class Task:
 
 
 def build(trainer: PixelTrainer) -> Any:
-    """A network whose first weights follow from the seed alone: half of what it says is noise, half variance."""
-    return network_of(trainer)
+    """A network whose first weights are its start's or follow from the seed: half of what it says is noise."""
+    network = network_of(trainer)
+    if trainer.start:
+        known = open_denoiser(trainer.start).network
+        if _shapes(known) != _shapes(network):
+            raise BadConfig(
+                f"start: the denoiser of {trainer.start} has other shapes than `network` and `size` say; "
+                "give those that it was trained with, or leave start out."
+            )
+        network.load_state_dict(known.state_dict())
+    return network
+
+
+def _shapes(network: Any) -> dict[str, str]:
+    """What a network's folder says of it; a list that was a tuple before it was written is no other shape."""
+    kept = {name: value for name, value in network.config.items() if not name.startswith("_")}
+    return {name: str(tuple(value) if isinstance(value, list) else value) for name, value in kept.items()}
 
 
 def network_of(trainer: PixelTrainer | ClassPixelTrainer, **more: int) -> Any:
@@ -131,23 +146,32 @@ def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
     return means
 
 
+def weights_of(trainer: PixelTrainer, links: Chain) -> Tensor:
+    """How often an error of the noise counts at each time.
+
+    As one of the velocity (Salimans & Ho 2022), 1 / alpha-bar times, where there is mostly noise, and in the measure
+    in which signal over noise exceeds a bound less where there is mostly signal (Hang et al. 2023, eq. 8).
+    """
+    power = links.signal.square()
+    signal = power / links.noise.square()
+    seldom = (trainer.most_signal / signal).clamp(max=1) if trainer.most_signal else torch.ones_like(power)
+    return seldom * power.reciprocal().clamp(max=trainer.weight_of_noise)
+
+
 def errors(
     network: Any,
     links: Chain,
     x_BCHW: Tensor,
     generator: torch.Generator,
-    most: float = 1.0,
+    weights: Tensor | None = None,
     bound_weight: float | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Of each picture, both parts of the hybrid loss at a time of its own.
-
-    An error of the noise counts as one of the velocity (Salimans & Ho 2022): 1 / alpha-bar times, never over `most`.
-    """
+    """Of each picture, both parts of the hybrid loss at a time of its own; each time has its weight."""
     step_B = spread_times(len(x_BCHW), len(links), generator)
     noise = torch.randn(x_BCHW.shape, generator=generator, device=x_BCHW.device)
     output = network(noised(links, x_BCHW, noise, step_B), links.times[step_B]).sample.float()
     error_B, bound_B = hybrid_loss(links, output, x_BCHW, noise, step_B, bound_weight)
-    return error_B * links.signal[step_B].square().reciprocal().clamp(max=most), bound_B
+    return error_B if weights is None else error_B * weights[step_B], bound_B
 
 
 def spread_times(count: int, times: int, generator: torch.Generator) -> Tensor:

@@ -98,6 +98,7 @@ class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
     version: ClassVar[int] = 1
     kind: ClassVar[str] = "pixel"
 
+    start: ModelName | None = None  # a denoiser of the same shape whose weights are the first ones
     schedule: Schedule = Schedule(images=1_000_000, batch_size=32)
     network: PixelNetwork = PixelNetwork()
     size: Count = 32  # of the pictures that are learnt
@@ -105,6 +106,7 @@ class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
     times: Count = 1000  # steps from picture to noise
     noising: Literal["linear", "cosine"] = "cosine"  # small pictures lose too much too soon by the linear one
     weight_of_noise: Annotated[float, Field(ge=1)] = 1.0  # how often errors count, at most, where there is only noise
+    most_signal: Positive | None = None  # of signal over noise: above it errors count by so much less (min-SNR)
     bound_weight: Positive | None = None  # of one step's term; a thousandth of all steps if unsaid (IDDPM, eq. 16)
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ class Order:
     processes: int = 1  # that train together, one core each
     scenes: int | None = None  # different ones to learn from; the model's own number by default
     batch: int | None = None  # images a step of each process
+    start: str | None = None  # a trained model to begin with, where a training's own state is lost
 
     @property
     def folder(self) -> Path:

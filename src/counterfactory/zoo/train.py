@@ -27,7 +27,10 @@ MODELS = (
 
 def main(arguments: list[str] | None = None) -> None:
     """Trains until the time is spent, over as many sittings as it takes; prints what came of it."""
-    said = _parser().parse_args(arguments)
+    parser = _parser()
+    said = parser.parse_args(arguments)
+    if said.start and said.model != "ddpm":
+        parser.error(f"--start: {said.model} begins with nothing; only ddpm can begin with a trained model.")
     worker = Worker(workspace=said.zoo, device=choose_device(said.device), dtype=said.dtype, processes=said.processes)
     order = Order(**{name: value for name, value in vars(said).items() if name not in {"device", "dtype"}})
     numbers = order.folder / NUMBERS
@@ -45,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", dest="zoo", type=Path, default=Path(".checkpoints/zoo"))
     parser.add_argument("--scenes", type=int, default=None, help="different scenes to render and learn from")
     parser.add_argument("--batch", type=int, default=None, help="images a step of each process")
+    parser.add_argument("--start", default=None, help="for ddpm: a trained one to begin with, say zoo:diorama/ddpm")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     return parser
