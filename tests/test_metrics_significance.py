@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from counterfactory.metrics import statistics
-from counterfactory.metrics.significance import Bounds, holm, mcnemar, mean_change, paired_shares, wilson
+from counterfactory.metrics import significance, statistics
+from counterfactory.metrics.significance import Bounds, holm, mean_change, no_change, paired_shares, wilson
 
 
 def paired(both: int, only_before: int, only_after: int, neither: int) -> Bounds:
@@ -44,9 +44,45 @@ def test_equal_shares_have_a_difference_around_nothing_and_all_have_bounds():
         assert -1 <= bounds.low[0] <= bounds.mean[0] <= bounds.high[0] <= 1
 
 
-def test_mcnemar_is_the_sign_test_of_what_changed():
-    chances = mcnemar(np.array([7, 0, 5, 0, 1]), np.array([1, 0, 5, 10, 0]))
+def pairs_that_changed(worse: int, better: int) -> float:
+    """With others that stayed as they were."""
+    before = np.array([0] * worse + [1] * better + [0, 0, 1])
+    after = np.array([1] * worse + [0] * better + [0, 0, 1])
+    return no_change(before, after, np.ones_like(before))
+
+
+def test_of_pairs_it_is_mcnemar_s_exact_test():
+    chances = [pairs_that_changed(*one) for one in [(7, 1), (0, 0), (5, 5), (0, 10), (1, 0)]]
     assert chances == pytest.approx([2 * 9 / 256, 1, 1, 2 / 1024, 1])
+    assert no_change(*np.zeros((3, 0), np.int64)) == 1
+
+
+def test_several_counterfactuals_that_agree_are_one():
+    before, after = np.array([0] * 7 + [1] * 3), np.array([1] * 7 + [0] * 3)
+    assert no_change(before, 5 * after, np.full(10, 5)) == pytest.approx(pairs_that_changed(7, 3))
+
+
+@pytest.mark.parametrize(("sources", "drawn"), [(40, 5), (100, 2), (30, 3)])
+def test_edits_that_change_nothing_are_rarely_found(sources: int, drawn: int):
+    chance, found = np.random.default_rng(0), []
+    for _ in range(300):
+        before, after = chance.random(sources) < 0.1, (chance.random((sources, drawn)) < 0.1).sum(1)
+        found.append(no_change(before.astype(int), after, np.full(sources, drawn)))
+    assert np.mean(np.array(found) < 0.05) < 0.08
+
+
+def test_sources_with_different_numbers_of_counterfactuals_are_tested_together():
+    before, parts = np.zeros(30, np.int64), np.array([1, 2, 3] * 10)
+    assert no_change(before, parts, parts) == pytest.approx(2 / 2**30)
+    assert no_change(before, before, parts) == 1
+
+
+def test_very_many_sums_are_taken_as_normal(monkeypatch: pytest.MonkeyPatch):
+    chance = np.random.default_rng(1)
+    before, after = (chance.random(400) < 0.2).astype(int), (chance.random((400, 3)) < 0.24).sum(1)
+    exact = no_change(before, after, np.full(400, 3))
+    monkeypatch.setattr(significance, "LONGEST", 1)
+    assert no_change(before, after, np.full(400, 3)) == pytest.approx(exact, rel=0.1)
 
 
 def test_holm_multiplies_step_by_step_and_never_falls():

@@ -157,7 +157,7 @@ class Explainer:
 
         def far(clean: Tensor) -> Tensor:
             colours = with_detail(clean, source, detail, preparation)
-            views = seen_about(colours, self.step.search.views, chances) if self.step.mode == "fast" else [colours]
+            views = seen_about(colours, self.step.search.seen(self.step.mode), chances)
             logits = classifier.network(normalised(torch.cat(views), preparation).to(self.search.model.dtype))
             said = logits.to(clean).chunk(len(views))
             return torch.stack([reluctance(one, wishes, self.step.search.answer, several) for one in said]).mean(0)

@@ -67,6 +67,9 @@ class Views(BaseModel, frozen=True, extra="forbid"):
     noise: Annotated[float, Field(ge=0)] = Field(default=0.1, description="its deviation, where colours go from 0 to 1")
 
 
+ALONE = Views(count=1, moved=0, noise=0)
+
+
 class Plan(BaseModel, frozen=True, extra="forbid"):
     """How a search goes."""
 
@@ -89,7 +92,9 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
         description="of the fast mode: pulls come through the denoiser, by a call back at each step",
     )
     mask: Mask = Field(default=Mask(), description="of the fast mode: where the image may change")
-    views: Views = Field(default=Views(), description="of the fast mode: the pictures that the pull is meant for")
+    views: Views | None = Field(
+        default=None, description="the pictures that the pull is meant for; null: eight in the fast mode, else one"
+    )
     losses: Losses = Field(default=Losses(), description="what holds it near its source")
     eyes: Eyes = Field(default=Backbone(), description="what perceptual distances are seen with")
 
@@ -106,6 +111,10 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
     def taken_back(self, mode: Mode, steps: int) -> int:
         """How many of the steps are taken back."""
         return self.start or max(1, round(steps * (LED_BACK if self.leads_back(mode) else PASSED_BY)))
+
+    def seen(self, mode: Mode) -> Views:
+        """The pictures that the pull is meant for."""
+        return self.views or (Views() if mode == "fast" else ALONE)
 
     def tried(self, mode: Mode) -> tuple[float, ...]:
         """The scales that are tried in turn."""

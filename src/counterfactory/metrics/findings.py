@@ -55,7 +55,8 @@ def slice_table(title: str, found: Sequence[Slice], note: str = "") -> Table:
 
 NOTE = (
     "Shares of source images, with Wilson's interval; the difference with Newcombe's for pairs. p: McNemar's exact "
-    "test, corrected for the number of slices by Holm's procedure. Worst first, by the sure part of the difference."
+    "test, or where sources have several counterfactuals a randomisation test over sources; corrected for the number "
+    "of slices by Holm's procedure. Worst first, by the sure part of the difference."
 )
 
 

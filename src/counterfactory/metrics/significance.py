@@ -4,6 +4,8 @@ Shares may be means of several answers a unit (a source with several counterfact
 number of hits; what counts as one observation is the unit.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ from counterfactory.metrics.statistics import NORMAL
 
 Numbers = NDArray[np.float64]
 Whole = NDArray[np.integer]
+LONGEST = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,16 +61,53 @@ def mean_change(total: Numbers, squares: Numbers, units: Whole) -> Bounds:
     return Bounds(mean=mean, low=mean - known, high=mean + known)
 
 
-def mcnemar(worse: Whole, better: Whole) -> Numbers:
-    """The exact two-sided test of McNemar (1947): the chance of so uneven changes if either way were as likely.
+def no_change(before: Whole, after: Whole, parts: Whole) -> float:
+    """The exact two-sided chance of such failures of units if what came after changed nothing.
 
-    Given units that changed for the worse and for the better, it is the sign test; units that did not change say
-    nothing. Where none changed the chance is 1.
+    Each unit fails before, or not, and `after` of `parts` times later. With one part this is McNemar's test (1947).
+    With more of them the larger chance of two tests counts: a unit's mean change is as likely the other way round
+    (Fisher's randomisation test), and each of its outcomes is as likely the one before.
     """
+    return max(_turned(after - before * parts, parts), _swapped(before, after, parts))
+
+
+def _turned(changes: Whole, parts: Whole) -> float:
+    """Of so large a sum of `changes / parts`; beyond `LONGEST` sums that are possible it is taken as normal."""
+    from scipy.stats import binom, norm
+
+    changes, parts = changes[changes != 0], parts[changes != 0]
+    whole = math.lcm(*np.unique(parts).tolist())
+    sizes, times = np.unique(np.abs(changes) * (whole // parts), return_counts=True)
+    total, most = abs(int((changes * (whole // parts)).sum())), int(sizes @ times)
+    if total == 0:
+        return 1.0
+    if most > LONGEST:
+        return float(2 * norm.sf(total / math.sqrt(sizes**2 @ times)))
+    each = []
+    for size, count in zip(sizes.tolist(), times.tolist(), strict=True):
+        each.append(np.zeros(size * count + 1))
+        each[-1][::size] = binom.pmf(np.arange(count + 1), count, 0.5)
+    return float(np.clip(2 * _summed(each)[(most + total) // 2 :].sum(), 0, 1))
+
+
+def _swapped(before: Whole, after: Whole, parts: Whole) -> float:
+    """Of so many or so few failures before, given how often each unit failed in all."""
     from scipy.stats import binom
 
-    fewer, changed = np.minimum(worse, better), worse + better
-    return np.asarray(np.minimum(1.0, 2 * binom.cdf(fewer, changed, 0.5)), np.float64)
+    shares, times = np.unique((before + after) / (parts + 1), return_counts=True)
+    chances = _summed([binom.pmf(np.arange(n + 1), n, share) for share, n in zip(shares, times, strict=True)])
+    failed = int(before.sum())
+    return float(np.clip(2 * min(chances[: failed + 1].sum(), chances[failed:].sum()), 0, 1))
+
+
+def _summed(chances: Sequence[Numbers]) -> Numbers:
+    """The chances of a sum, given those of its parts: each of 0, 1, 2 and so on."""
+    from scipy.signal import convolve
+
+    found = np.ones(1)
+    for one in chances:
+        found = convolve(found, one)
+    return found
 
 
 def holm(chances: Numbers) -> Numbers:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from counterfactory.metrics.significance import Bounds, holm, mcnemar, mean_change, paired_shares, wilson
+from counterfactory.metrics.significance import Bounds, holm, mean_change, no_change, paired_shares, wilson
 from counterfactory.types import Interval
 
 FEWEST = 20  # sources; fewer show too little to be called a finding
@@ -52,7 +52,7 @@ class Slice:
     difference: Interval  # after - before, Newcombe's interval
     worse: int  # sources that fail more often as counterfactuals
     better: int
-    chance: float  # McNemar's exact test of worse against better
+    chance: float  # of such failures if the edit changed nothing; McNemar's exact test with one counterfactual each
     corrected: float | None  # the same, corrected by Holm for all slices that are large enough; none for small ones
     shift: Interval  # of the confidence in the label
 
@@ -199,12 +199,15 @@ def _measures(columns: _Columns, group: Whole, groups: int) -> Iterator[dict[str
         "difference": paired_shares(first, second, over(before * after) / n, units),
         "shift": mean_change(over(shift), over(shift**2), units),
     }
-    chances = mcnemar(worse, better)
+    ends = np.searchsorted(of, np.arange(groups + 1))  # cells lie group by group
+    failed = np.rint(after * times).astype(np.int64)
+    had = before > 0
     for at, count in enumerate(units.tolist()):
         yield {
             **{name: _interval(bound, at, count) for name, bound in bounds.items()},
             "sources": count, "worse": int(worse[at]), "better": int(better[at]),
-            "chance": float(chances[at]), "corrected": None,
+            "chance": no_change(had[own := slice(ends[at], ends[at + 1])].astype(int), failed[own], times[own]),
+            "corrected": None,
         }  # fmt: skip
 
 
