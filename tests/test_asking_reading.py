@@ -43,6 +43,10 @@ def test_a_line_break_within_a_string_is_read():
     assert json_value('{"caption": "a\nhat"}') == {"caption": "a\nhat"}
 
 
+def test_both_halves_of_a_character_are_one():
+    assert json_value('{"caption": "a cup \\ud83d\\ude00"}') == {"caption": "a cup \U0001f600"}
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -58,6 +62,8 @@ def test_a_line_break_within_a_string_is_read():
         ("[" * 5000, "no JSON|before it is whole"),
         ('{"a":' * 5000, "before it is whole"),
         ("null", "no JSON"),
+        ('{"caption": "a cup \\ud83d on grass"}', "half of a character"),
+        ('{"a \\ude00": 1}', "half of a character"),
         ("42", "no JSON"),
     ],
 )

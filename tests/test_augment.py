@@ -1,6 +1,7 @@
 """Augmentation recipes from a few images to the table, drawn by the zoo."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def test_a_comparison_says_what_it_cannot_do(tmp_path: Path):
         (("recipes=[baseline, nothing]",), UnknownName),
         (("recipes=[baseline]", "methods.dalda.per_image=3"), UnknownName),
         (("recipes=[baseline]", "each=paper-code"), BadConfig),
+        (("recipes=[baseline, dalda]", "methods.dalda.seeds=[0]"), BadConfig),
+        (("recipes=[baseline]", "shots=[1, 50]"), BadData),
     ):
         one: Any = build({"job": "compare", "data": "x"}, None, sets, None)[1]
         with pytest.raises(wrong):
@@ -104,6 +107,34 @@ def test_a_sieve_that_rejects_everything_leaves_the_real_images_and_says_so(tmp_
     assert found.numbers["trained on"] == 0
     assert any("no drawing counts" in sentence for sentence in found.summary)
     assert table(found, "Left out").rows[0][:2] == ("it is a training image again", 12)
+
+
+def test_a_comparison_keeps_a_method_none_of_whose_drawings_count(tmp_path: Path):
+    sets = (
+        "recipes=[baseline, real-guidance]", "shots=[1]", "seeds=[0, 1]", "classifier.steps=4", "classifier.size=32",
+        "methods.baseline.augmentations=[standard]", "methods.real-guidance.per_image=1",
+        "methods.real-guidance.engine.steps=3", "methods.real-guidance.sieve.clip=zoo:diorama/clip",
+        "methods.real-guidance.sieve.most_likeness=0",
+    )  # fmt: skip
+    one: Any = build({"job": "compare", "data": "x"}, None, sets, None)[1]
+    found = report(tmp_path, one)
+    assert [row[1] for row in table(found, "Accuracy").rows] == ["standard", "real-guidance"]
+    assert any("real-guidance: Of seed 0, 1 no drawing counts" in sentence for sentence in found.summary)
+    assert any("the same at each seed, so that nothing can be said of chance" in one for one in found.summary)
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (replace(DATA, splits={name: DATA.splits[name] for name in ("train",)}), "no test split"),
+        (read("diorama:train=6,validation=3,test=3,classes=car"), "show one class"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_drawn(tmp_path: Path, data: Any, complaint: str):
+    with Run(tmp_path / "run", Worker(workspace=tmp_path)) as held:
+        with pytest.raises(BadData, match=complaint):
+            recipe("real-guidance", *QUICK).run(held, data)
+        assert held.made == 0
 
 
 def test_what_counts_is_trained_on_with_its_weight():

@@ -113,6 +113,12 @@ def test_one_repetition_has_no_bounds():
     assert (interval.mean, interval.low, interval.high, interval.n) == (0.7, None, None, 1)
 
 
+def test_equal_gains_say_nothing_of_chance_however_arithmetic_rounds_them():
+    assert statistics.paired_chance([200 / 3, 100, 100 / 3], [100 / 3, 200 / 3, 0]) is None
+    chance = statistics.paired_chance([1.0, 2.0, 4.0], [0.0, 0.0, 0.0])
+    assert chance is not None and 0.05 < chance < 0.2  # noqa: PT018
+
+
 def test_a_paired_difference_leaves_out_what_the_seeds_share():
     interval = statistics.paired_difference([0.6, 0.8, 0.7], [0.5, 0.7, 0.6])
     assert interval.mean == pytest.approx(0.1)

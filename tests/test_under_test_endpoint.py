@@ -32,6 +32,7 @@ class Server:
     address: str = ""
     mood: Callable[[bytes], tuple[int, bytes]] = lambda _: (200, b"[]")
     asked: list[dict[str, str]] = field(default_factory=list)
+    further: str = ""  # where it sends on to
     busy: int = 0  # now
     busiest: int = 0
 
@@ -61,6 +62,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             self.send_header("Content-Length", str(len(body)))
             if code == 429:
                 self.send_header("Retry-After", "0")
+            if said.further:
+                self.send_header("Location", said.further)
             self.end_headers()
             self.wfile.write(body)
 
@@ -189,6 +192,28 @@ def test_a_wrong_key_or_address_ends_the_run_at_once(tmp_path: Path, server: Ser
     ):
         run.map(step, squares(tmp_path / "images", 30).samples)
     assert len(server.asked) <= worker(tmp_path).batch_size
+
+
+def test_a_key_goes_to_no_other_address_and_into_no_reason(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(endpoint.KEY, "sk-secret")
+    server.mood = lambda _: (500, b"you sent Bearer sk-secret")
+    (row,) = told(tmp_path, server, count=1)
+    assert "you sent Bearer ***" in row.reason
+    server.mood = lambda _: (302, b"")
+    server.further = server.address
+    with pytest.raises(Unavailable, match="sends on to another address"):
+        told(tmp_path, server, count=2)
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:pass@host/x", "http://host/x?api_key=sk-1", "http://host/x?a=1&token=2"]
+)
+def test_an_address_holds_no_key(address: str):
+    with pytest.raises(BadConfig, match="MODEL_API_KEY"):
+        model_under_test(address)
 
 
 def test_one_that_is_down_ends_the_run(tmp_path: Path, server: Server):

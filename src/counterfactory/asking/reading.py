@@ -13,6 +13,7 @@ THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
 FENCED = re.compile(r"```[\w-]*[ \t]*\n(.*?)```", re.DOTALL)
 TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
 OPENING = re.compile(r"[{\[]")
+SURROGATE = re.compile(r"\\ud[89a-f][0-9a-f]{2}")  # as Python shows it; pairs of them are one character by then
 BROKEN = 50  # brackets that may begin no JSON, after which no more is looked for
 ECHO_FROM = 40  # characters of a question; a shorter one may well stand in its answer
 Form = TypeVar("Form", bound=BaseModel)
@@ -50,6 +51,8 @@ def json_value(text: str, said: Iterable[str] = ()) -> Any:
     for candidate in _candidates(rest):
         found = _values(candidate)
         if len(found) == 1:
+            if SURROGATE.search(repr(found[0])):
+                raise Invalid("it holds half of a character (a lone surrogate), which no text can")
             return found[0]
         if found:
             raise Invalid(f"it holds {len(found)} JSON values, expected one")

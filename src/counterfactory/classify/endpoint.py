@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from counterfactory.classify.scores import Answer, Ask, answer
 from counterfactory.classify.tested import EndpointModel
@@ -29,6 +29,16 @@ BUSY = frozenset({429, 502, 503, 504})
 REFUSED = {401: "refuses the key", 403: "refuses the key", 404: "knows no such address", 405: "takes no POST there"}
 LONGEST = 10_000_000  # bytes of an answer
 SHOWN = 120  # letters of an answer that is not understood
+
+
+class _NoFurther(HTTPRedirectHandler):
+    """The key and the images are for the address that was given, and for no other that it names."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+OPENER = build_opener(_NoFurther)
 
 
 def open_endpoint(model: EndpointModel, worker: Worker) -> Ask:
@@ -48,11 +58,11 @@ def _asked(model: EndpointModel, image: bytes) -> Answer | Failed:
     """The answer for one image; an endpoint that is busy is asked again, one that is not there ends the run."""
     for wait in (*WAITS, None):
         try:
-            with urlopen(_request(model, image), timeout=model.timeout) as reply:  # noqa: S310 - checked to be http
+            with OPENER.open(_request(model, image), timeout=model.timeout) as reply:  # checked to be http
                 return _read(model, reply.read(LONGEST))
         except HTTPError as error:
             with error:
-                if error.code in REFUSED:
+                if error.code in REFUSED or error.code // 100 == 3:
                     raise Unavailable(_refusal(model, error.code)) from error
                 if error.code not in BUSY or wait is None:
                     return Failed("", f"{model.name} answered {error.code}: {_shown(error.read(LONGEST))}")
@@ -83,6 +93,8 @@ def _request(model: EndpointModel, image: bytes) -> Request:
 
 
 def _refusal(model: EndpointModel, code: int) -> str:
+    if code not in REFUSED:
+        return f"{model.name} sends on to another address ({code}); give that one."
     remedy = f"set {KEY} in the environment" if code in {401, 403} else "mind the address"
     return f"{model.name} {REFUSED[code]} ({code}): {remedy}."
 
@@ -114,4 +126,6 @@ def _is_number(value: Any) -> bool:
 
 def _shown(data: bytes) -> str:
     text = " ".join(data.decode("utf-8", "replace").split())
+    if key := os.environ.get(KEY):
+        text = text.replace(key, "***")
     return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")

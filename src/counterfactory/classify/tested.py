@@ -26,6 +26,7 @@ from counterfactory.types import Artifact
 Scores = Literal["probabilities", "logits"]
 Side = Annotated[int, Field(ge=1, le=4096)]
 Colour = tuple[float, float, float]
+SECRET = re.compile(r"(?i)(^|[&_-])(key|api_?key|token|secret|password|passwd|sig|signature)=")
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -79,6 +80,8 @@ class EndpointModel(BaseModel, frozen=True, extra="forbid"):
         parts = urlsplit(name)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("expected an address, as in http://localhost:8000/scores")
+        if "@" in parts.netloc or SECRET.search(parts.query):
+            raise ValueError("an address holds no name, password or key: give the key as MODEL_API_KEY")
         return name
 
 

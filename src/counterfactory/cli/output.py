@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,16 @@ def finish(answer: Mapping[str, Any], as_json: bool, words: Iterable[str] = ()) 
         for line in words:
             say(line)
         return
-    print(json.dumps(answer, default=str, allow_nan=False), flush=True)
+    print(json.dumps(_finite(answer), default=str, allow_nan=False), flush=True)
+
+
+def _finite(value: Any) -> Any:
+    """The same, with null for numbers that JSON has no word for: what could not be measured."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def columns(rows: Sequence[Sequence[object]], heads: Sequence[str]) -> list[str]:

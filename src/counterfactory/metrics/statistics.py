@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from counterfactory.errors import BadData
 from counterfactory.types import Interval
 
+ROUNDING = 1e-9  # of equal differences, which arithmetic makes a little unequal
 NORMAL = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
@@ -36,7 +37,7 @@ def paired_chance(values: Sequence[float], others: Sequence[float]) -> float | N
     if n < 2:
         return None
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in gain) / (n - 1))
-    if deviation == 0:
+    if deviation <= ROUNDING * max(1.0, abs(mean)):
         return None  # equal for each pair: no width claims too much
     return float(2 * t.sf(abs(mean) / (deviation / math.sqrt(n)), n - 1))
 

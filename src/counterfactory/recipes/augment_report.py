@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from counterfactory.recipes.augmentation import ALONE, Candidate, Drawn, Method, arms, drawn, synthetic
+from counterfactory.recipes.augmentation import Candidate, Drawn, Method, arms, drawn, synthetic, without_drawings
 from counterfactory.recipes.class_words import PROMPTS
 from counterfactory.recipes.fidelity_report import fidelity_tables
 from counterfactory.recipes.pictures import shots_gallery
 from counterfactory.recipes.prepare import measurable, validated
 from counterfactory.recipes.reports import several_methods
 from counterfactory.recipes.stress_report import is_strange
-from counterfactory.recipes.trials import Choice, tried
+from counterfactory.recipes.trials import Choice, ready, tried
 from counterfactory.run import Run
 from counterfactory.types import Collection, Dataset, Gallery, Picture, Report, Table
 
@@ -21,6 +21,7 @@ SHOWN = 240  # pictures of a gallery
 def augmented(run: Run, data: Collection, method: Method, title: str) -> Report:
     """Draw, train with and without, open the test splits, and tell."""
     data = measurable(data)
+    ready(data, method.shots, method.seeds[0])
     found = drawn(run, data, method)
     trials = tried(run, arms(method, found), data)
     first = method.seeds[0]
@@ -47,12 +48,8 @@ def words(method: Method, found: Drawn) -> list[str]:
     candidates = [one for each in found.candidates.values() for one in each]
     kept, seeds = sum(one.counts for one in candidates), len(method.seeds)
     few = f"{method.shots} images a class" if method.shots else "all training images"
-    said = [f"From {few} and {seeds} seed{'s' if seeds > 1 else ''}: {len(candidates)} drawn, {kept} trained on."]
-    bare = [seed for seed, each in found.candidates.items() if not any(one.counts for one in each)]
-    if bare:
-        numbers = ", ".join(map(str, bare))
-        said.append(f"Of seed {numbers} no drawing counts: its classifier learnt from {ALONE}.")
-    return said
+    said = f"From {few} and {seeds} seed{'s' if seeds > 1 else ''}: {len(candidates)} drawn, {kept} trained on."
+    return [said, *without_drawings(found)]
 
 
 def _circumstances(run: Run, data: Collection, method: Method, choice: Choice) -> Iterator[str]:

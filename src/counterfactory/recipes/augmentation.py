@@ -96,9 +96,18 @@ def arms(method: Method, found: Drawn) -> list[Arm]:
     ]
 
 
-def arms_of(run: Run, data: Collection, recipe: Any) -> list[Arm]:
-    """The trainings of any augmentation recipe; one that draws nothing says them itself."""
-    return arms(recipe, drawn(run, data, recipe)) if hasattr(recipe, "draw") else list(recipe.arms(data))
+def arms_of(run: Run, data: Collection, recipe: Any) -> tuple[list[Arm], list[str]]:
+    """The trainings of any augmentation recipe, and what is to be said; one that draws nothing says them itself."""
+    if not hasattr(recipe, "draw"):
+        return list(recipe.arms(data)), []
+    found = drawn(run, data, recipe)
+    return arms(recipe, found), [f"{recipe.name}: {said}" for said in without_drawings(found)]
+
+
+def without_drawings(found: Drawn) -> list[str]:
+    """A sentence where no drawing of some seeds may be trained on."""
+    bare = [str(seed) for seed, each in found.candidates.items() if not any(one.counts for one in each)]
+    return [f"Of seed {', '.join(bare)} no drawing counts: its classifier learnt from {ALONE}."] if bare else []
 
 
 def enlarged(choice: Choice, candidates: Sequence[Candidate]) -> Choice:

@@ -11,7 +11,7 @@ from counterfactory.recipes.job import distinct
 from counterfactory.recipes.pictures import shots_gallery
 from counterfactory.recipes.prepare import measurable, validated
 from counterfactory.recipes.reports import several_methods
-from counterfactory.recipes.trials import Arm, Choice, Seeds, Shots, Trained, few_shot, tried
+from counterfactory.recipes.trials import Arm, Choice, Seeds, Shots, Trained, few_shot, ready, tried
 from counterfactory.run import Run
 from counterfactory.types import Collection, Report
 
@@ -49,6 +49,7 @@ class Baseline(BaseModel, frozen=True, extra="forbid"):
     def run(self, run: Run, data: Collection) -> Report:
         """Choose images, train under each augmentation, then open the test splits once."""
         data = measurable(data)
+        ready(data, self.shots, self.seeds[0])
         trials, first = tried(run, self.arms(data), data), few_shot(data, self.shots, self.seeds[0])
         run.publish(first)
         report = several_methods(f"Classic augmentation of {data.name}", trials, data, [self._how(data, first)])

@@ -1,6 +1,7 @@
 """Several augmentation recipes on the same few images, in one table and over several numbers of shots."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -10,12 +11,12 @@ from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.config import resolve
 from counterfactory.errors import BadConfig, unknown
 from counterfactory.recipes.augmentation import ALONE, arms_of
-from counterfactory.recipes.compare_report import compared
+from counterfactory.recipes.compare_report import CLASSIC, compared
 from counterfactory.recipes.job import distinct
 from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.probe import PROBE
 from counterfactory.recipes.spent import spent
-from counterfactory.recipes.trials import Arm, Seeds, Shots, tried
+from counterfactory.recipes.trials import Arm, Seeds, Shots, ready, tried
 from counterfactory.run import Run
 from counterfactory.types import Collection, Report
 
@@ -55,9 +56,13 @@ class Compare(BaseModel, frozen=True, extra="forbid"):
     def run(self, run: Run, data: Collection) -> Report:
         """Draw and train for every recipe and number of shots; open the test splits once, after all of it."""
         data = measurable(data)
-        arms = [arm for recipe in self.planned() for arm in arms_of(run, data, recipe)]
+        for shots in self.shots:
+            ready(data, shots, self.seeds[0])
+        found = [arms_of(run, data, recipe) for recipe in self.planned()]
+        arms = [arm for each, _ in found for arm in each]
         choices = {arm.shots: arm.data for arm in arms}
-        return compared(tried(run, _once(arms), data), data, choices, spent(run))
+        report = compared(tried(run, _once(arms), data), data, choices, spent(run))
+        return replace(report, summary=(*report.summary, *[sentence for _, said in found for sentence in said]))
 
     def planned(self) -> list[Any]:
         """Every recipe for every number of shots."""
@@ -67,6 +72,11 @@ class Compare(BaseModel, frozen=True, extra="forbid"):
         """A recipe as its preset sets it, on the same images and with the same classifier as the others."""
         if stray := set(self.methods) - set(self.recipes):
             raise unknown("recipe among those compared", min(stray), self.recipes)
+        if shared := {"shots", "seeds", "classifier"} & set(self.methods.get(name, {})):
+            raise BadConfig(
+                f"methods.{name}.{min(shared)}: all recipes share it, or they could not be compared; "
+                f"set {min(shared)} alone."
+            )
         found = plugins.load_recipe("augment", name)
         if self.each not in plugins.presets(found):
             raise BadConfig(f"{name} has no preset {self.each!r}; it has {', '.join(plugins.presets(found))}.")
@@ -75,9 +85,16 @@ class Compare(BaseModel, frozen=True, extra="forbid"):
 
 
 def _once(arms: list[Arm]) -> list[Arm]:
-    """Each training once; that of the real images alone goes by the name that the classic ones gave it."""
-    found: dict[tuple[Any, ...], Arm] = {}
-    for arm in sorted(arms, key=lambda arm: arm.method == ALONE):
-        images = arm.data["train"].samples
-        found.setdefault((arm.shots, arm.trainer, images, arm.data["train"].weights), arm)
-    return [arm for arm in arms if arm in found.values()]
+    """That of the real images alone once, by the name that the classic ones gave it where they did."""
+
+    def what(arm: Arm) -> tuple[Any, ...]:
+        return arm.shots, arm.trainer, arm.data["train"].samples, arm.data["train"].weights
+
+    seen = {what(arm) for arm in arms if arm.method in CLASSIC}
+    kept = []
+    for arm in arms:
+        if arm.method != ALONE or what(arm) not in seen:
+            kept.append(arm)
+        if arm.method == ALONE:
+            seen.add(what(arm))
+    return kept

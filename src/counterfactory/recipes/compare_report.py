@@ -68,20 +68,21 @@ def _words(trials: Sequence[Trial], splits: Sequence[str], reference: str) -> It
     pairs = [(method, split) for method in others for split in splits]
     found = {split: accuracies(trials, split) for split in splits}
     chances = [paired_chance(found[split][method], found[split][reference]) for method, split in pairs]
-    known = np.array([1.0 if chance is None else chance for chance in chances])
-    corrected = dict(zip(pairs, holm(known).tolist(), strict=True)) if pairs else {}
+    tested = [pair for pair, chance in zip(pairs, chances, strict=True) if chance is not None]
+    corrected = dict(zip(tested, holm(np.array([one for one in chances if one is not None])).tolist(), strict=True))
     if others:
         chosen = f"validation chose {chosen_method(trials)}; " if has_validation(trials) else ""
         yield f"{_said(trials[0].shots).capitalize()}: {chosen}gains are over {reference}."
     for method, split in pairs:
         gain = paired_difference(found[split][method], found[split][reference])
         reached = f"{method} reaches {shown(percent(found[split][method]))} % on {split}"
-        yield f"{reached}, {_signed(gain)} points, {_sure(corrected[method, split], gain)}."
+        yield f"{reached}, {_signed(gain)} points, {_sure(corrected.get((method, split)), gain)}."
 
 
-def _sure(chance: float, gain: Interval) -> str:
-    if gain.low is None:
-        return "one seed, so that nothing can be said of chance"
+def _sure(chance: float | None, gain: Interval) -> str:
+    if chance is None:
+        seen = "one seed" if gain.low is None else "the same at each seed"
+        return f"{seen}, so that nothing can be said of chance"
     how = f"p = {chance:.2g}, corrected" if chance >= 0.001 else "p < 0.001, corrected"
     return f"more than chance ({how})" if chance < SURE else f"which may be chance ({how})"
 

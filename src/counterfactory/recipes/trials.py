@@ -68,6 +68,14 @@ def tried(run: Run, arms: Sequence[Arm], data: Collection) -> list[Trial]:
     ]
 
 
+def ready(collection: Collection, per_class: int | None, seed: int) -> None:
+    """Refuses at once what could not be trained or measured hours later."""
+    measuring_splits(collection)
+    chosen = few_shot(collection, per_class, seed)["train"]
+    if collection.task == "single-label" and len({str(sample.target) for sample in chosen.samples}) < 2:
+        raise BadData(f"{collection.name}: the training images show one class; a classifier tells two or more apart.")
+
+
 def few_shot(collection: Collection, per_class: int | None, seed: int) -> dict[str, Dataset]:
     """Training images by content and seed; validation as the data have it, or by a rule, which `validated` tells.
 
