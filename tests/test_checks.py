@@ -8,7 +8,6 @@ import pytest
 from counterfactory.data.diorama.captions import caption
 from counterfactory.data.diorama.place import image_address, scene_at
 from counterfactory.data.diorama.world import CLASSES, Scene, changed
-from counterfactory.errors import BadData
 from counterfactory.recipes.checks import Checks, Verdict
 from counterfactory.recipes.scores import Made
 from counterfactory.run import Run
@@ -90,7 +89,10 @@ def test_only_what_is_named_and_has_a_model_is_checked(tmp_path: Path):
         assert Checks().verdicts(one, [], REAL, SAID) == ([], {})
 
 
-def test_images_that_set_no_thresholds_are_told(tmp_path: Path):
-    alone = Dataset(samples=REAL.samples[:1], classes=CLASSES, split="validation")
-    with run(tmp_path) as one, pytest.raises(BadData, match="no two images of one class"):
-        CHECKS.bounds(one, alone, SAID[:1])
+def test_without_pairs_that_set_thresholds_only_the_change_is_checked_and_this_is_told(tmp_path: Path):
+    alone, told = Dataset(samples=REAL.samples[:1], classes=CLASSES, split="validation"), list[str]()
+    with run(tmp_path) as one:
+        one.watcher.note = told.append  # type: ignore[method-assign]
+        (verdict,), bounds = CHECKS.verdicts(one, [made("car", weather="fog")], alone, SAID[:1])
+    assert set(bounds) == set(verdict.scores) == {"change"}
+    assert "no two images of one class" in told[0]

@@ -10,10 +10,11 @@ import pytest
 
 from counterfactory.data.diorama.captions import caption
 from counterfactory.data.diorama.place import scene_at
+from counterfactory.data.limit import Quota, within
 from counterfactory.data.read import read
 from counterfactory.errors import BadConfig, BadData, UnknownName
 from counterfactory.names import model_folder
-from counterfactory.recipes.checks import NAMES, Verdict
+from counterfactory.recipes.checks import NAMES, Checks, Verdict
 from counterfactory.recipes.counterfactuals import Counterfactual, in_words, passage, spoken
 from counterfactory.recipes.dillema import Dillema
 from counterfactory.recipes.job import build
@@ -119,6 +120,36 @@ def test_repair_measures_before_and_after_on_every_hard_test(tmp_path: Path):
     assert {"test", "test-unusual", "test-uniform"} <= tests
     for row in table.rows:
         assert all(0 <= arm.mean <= 100 for arm in row[2:5])
+
+
+def test_repair_goes_on_with_all_classes_that_the_model_knows(tmp_path: Path):
+    still = "repair={quota: {per_class: 1}, seeds: [0], trainer: {steps: 1, learning_rate: 1.0e-9}}"
+    found = report(tmp_path, recipe("checks.names=[change]", still))  # three classes of the model's ten
+    (table,) = (table for table in found.tables if table.title == "Repair")
+    for row in table.rows:
+        assert row[2].mean == row[3].mean == row[4].mean
+    assert "counterfactuals too" in (table.note or "")
+
+
+def test_repair_does_not_train_on_what_it_measures(tmp_path: Path):
+    one = recipe("repair={quota: {per_class: 1}}", "split=train")
+    data = replace(DATA, splits={"train": DATA.splits["train"]})
+    with run(tmp_path) as held, pytest.raises(BadData, match="all training images are tested on"):
+        one.model_copy(update={"quota": Quota()}).run(held, data)
+
+
+def test_without_checks_no_reference_image_is_captioned(tmp_path: Path):
+    with run(tmp_path) as held:
+        one, tests = recipe("checks.names=[]", "captioner={kind: given}"), within(DATA.splits["test"], Quota(total=2))
+        bare = replace(
+            DATA.splits["validation"],
+            samples=tuple(replace(sample, caption=None) for sample in DATA.splits["validation"].samples),
+        )
+        made, bounds = one.counterfactuals(held, tests, bare)
+        assert made
+        assert bounds == {}
+        checked = one.model_copy(update={"checks": Checks(clip="zoo:diorama/clip")})
+        assert set(checked.counterfactuals(held, tests, bare)[1]) == {"change"}
 
 
 def test_a_segmenter_is_tested_by_overlaps_and_repaired(tmp_path: Path):

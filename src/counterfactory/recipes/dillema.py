@@ -31,14 +31,14 @@ from counterfactory.recipes.counterfactuals import (
 from counterfactory.recipes.diorama import BANKS, SYNONYMS
 from counterfactory.recipes.drawing import Drawing
 from counterfactory.recipes.prepare import measurable
-from counterfactory.recipes.repair import Repair, Repaired, hard_tests, repaired, with_counterfactuals
+from counterfactory.recipes.repair import Repair, Repaired, hard_tests, repaired, to_repair_with, with_counterfactuals
 from counterfactory.recipes.sheet import write_sheet
 from counterfactory.recipes.stress_report import Found, foreign, sheet_rows, stress_report
 from counterfactory.recipes.tested import Tested, ask, called, opened
-from counterfactory.recipes.trials import split_of, training_split
+from counterfactory.recipes.trials import split_of
 from counterfactory.recipes.truth import truth
 from counterfactory.run import Run
-from counterfactory.types import Collection, Dataset, Report, succeeded
+from counterfactory.types import Collection, Dataset, Report, Sample, succeeded
 
 ZOO = "zoo:diorama"
 NEGATIVE = "blurry, distorted, low quality, painting, drawing, cartoon, black and white, oversaturated"
@@ -111,6 +111,7 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
         tests = within(split_of(data, self.split), self.quota, self.seed)
         model = opened(run, self.model or "", self.labels, tests)
         method = self.model_copy(update={"checks": self.checks.fitting(run, tests)})
+        train = to_repair_with(data, tests) if self.repair else None
         made, bounds = method.counterfactuals(run, tests, reference(data, tests))
         found = Found(
             data=tests,
@@ -119,7 +120,7 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
             before=ask(run, model, [one.made.source for one in made]),
             after=ask(run, model, [one.made.drawn for one in made]),
             truth=truth(run, model, made, self.judge) if self.judge else None,
-            repair=method._repaired(run, model, data, hard_tests(data, tests, made)),
+            repair=method._repaired(run, model, data, train, hard_tests(data, tests, made)),
         )
         run.publish({"test": tests, **published(made, tests)}, scores_of(made))
         if self.sheet and (shown := sheet_rows(found)):
@@ -129,6 +130,7 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
 
     def counterfactuals(self, run: Run, images: Dataset, real: Dataset) -> tuple[list[Counterfactual], Bounds]:
         """The method: caption (1), edit the words (2 to 4), draw (5); then check, by what real images reach."""
+        seen = self._seen(run, real)
         said = spoken(images.samples, run.map(self.captioner, images.samples))
         passages = [passage(one, images, self.synonyms, self.task, self.seed) for one in said]
         rewritten = succeeded(zip(said, run.map(self.writer, passages), strict=True))
@@ -136,15 +138,21 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
         requests = self.drawing.requests(run, asked, self.seed)
         drawn = list(succeeded(zip(asked, run.map(self.engine, requests), strict=True)))
         made = [drawn_sample(one, new, sample) for (one, new), sample in drawn]
-        seen = spoken(real.samples, run.map(self.captioner, real.samples))
         verdicts, bounds = self.checks.verdicts(run, made, real, seen)
         parts = zip(made, [new for (_, new), _ in drawn], verdicts, strict=True)
         return [Counterfactual(made=one, rewriting=new, verdict=verdict) for one, new, verdict in parts], bounds
 
-    def _repaired(self, run: Run, model: Tested, data: Collection, tests: Mapping[str, Dataset]) -> Repaired | None:
-        if self.repair is None:
+    def _seen(self, run: Run, real: Dataset) -> list[tuple[Sample, str]]:
+        """Captions of real images, where a check is bounded by them; those that come with the data may be missing."""
+        if not self.checks.by_pairs or (self.captioner.kind == "given" and not any(s.caption for s in real.samples)):
+            return []
+        return spoken(real.samples, run.map(self.captioner, real.samples))
+
+    def _repaired(
+        self, run: Run, model: Tested, data: Collection, train: Dataset | None, tests: Mapping[str, Dataset]
+    ) -> Repaired | None:
+        if self.repair is None or train is None:
             return None
         trainers = self.repair.trainers(self.model or "")
-        train = training_split(data)
         new, _ = self.counterfactuals(run, within(train, self.repair.quota, self.seed), reference(data, train))
         return repaired(run, model, trainers, (train, with_counterfactuals(train, new)), tests)
