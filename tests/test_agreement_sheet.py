@@ -146,6 +146,13 @@ def test_a_sheet_that_cannot_be_read_says_where(sheet: Path, tmp_path: Path, cha
         agreement([path], sheet / "key.csv")
 
 
+def test_empty_rows_at_the_end_are_no_answers(sheet: Path, tmp_path: Path):
+    one = filled(sheet, tmp_path / "one.csv", YES)
+    long = tmp_path / "long.csv"
+    long.write_text(one.read_text() + ",,,,,\n\n")
+    assert agreement([one], sheet / "key.csv").tables == agreement([long], sheet / "key.csv").tables
+
+
 def test_other_bad_sheets_are_told(sheet: Path, tmp_path: Path):
     good, key = filled(sheet, tmp_path / "good.csv", YES), sheet / "key.csv"
     lines = good.read_text().splitlines()

@@ -14,7 +14,7 @@ from counterfactory.errors import BadData
 from counterfactory.keys import digest
 from counterfactory.language.class_prompts.file import read_prompts
 from counterfactory.recipes.augmentation import Candidate
-from counterfactory.recipes.diagen import Diagen
+from counterfactory.recipes.diagen import Diagen, _saying
 from counterfactory.recipes.job import build
 from counterfactory.recipes.prepare import validated
 from counterfactory.recipes.trials import few_shot
@@ -201,6 +201,18 @@ def test_a_validation_of_some_classes_alone_chooses_nothing(tmp_path: Path):
     choice = few_shot(data, 3, 0)
     assert set(choice) == {"train"}
     assert "no images were left" in validated(data, choice, 3)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name", "said"),
+    [
+        ("a photo of a car in snow", "car", "a photo of a <x> in snow"),
+        ("a photo of a \U0001f600", "\U0001f600", "a photo of a <x>"),
+        ("a street at night", "car", "<x>, a street at night"),
+    ],
+)
+def test_each_prompt_of_diagen_has_the_learnt_word(prompt: str, name: str, said: str):
+    assert _saying(prompt, name, "<x>") == said
 
 
 def test_diagen_trains_its_filter_as_published():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from counterfactory.data.diorama.captions import caption
@@ -18,8 +19,10 @@ from counterfactory.recipes.checks import NAMES, Checks, Verdict
 from counterfactory.recipes.counterfactuals import Counterfactual, in_words, passage, spoken
 from counterfactory.recipes.dillema import Dillema
 from counterfactory.recipes.job import build
+from counterfactory.recipes.overlap_report import _columns
 from counterfactory.recipes.scores import Made
-from counterfactory.recipes.tested import called
+from counterfactory.recipes.stress_report import Found, sheet_rows
+from counterfactory.recipes.tested import Said, called
 from counterfactory.recipes.truth import true_changes, true_counterfactual
 from counterfactory.run import Run
 from counterfactory.types import Edit, Failed, Report, Rewriting, Sample
@@ -150,6 +153,29 @@ def test_without_checks_no_reference_image_is_captioned(tmp_path: Path):
         assert bounds == {}
         checked = one.model_copy(update={"checks": Checks(clip="zoo:diorama/clip")})
         assert set(checked.counterfactuals(held, tests, bare)[1]) == {"change"}
+
+
+def test_people_are_asked_for_a_thing_with_its_article_or_for_the_words_where_there_are_pixels():
+    made = replace(Made(
+        source=DATA.splits["test"].samples[0], before="a bus on a road", after="a bus on a road at night",
+        drawn=DATA.splits["test"].samples[1],
+    ))  # fmt: skip
+    one = Counterfactual(made=made, rewriting=Rewriting(caption="", edits=()), verdict=Verdict(scores={}, reasons=()))
+    names = replace(DATA.splits["test"], classes=("orange tree",) * 10)
+    found = Found(data=names, made=[one], bounds={}, before=[None], after=[None], truth=None, repair=None)
+    assert sheet_rows(found)[0].label == "an orange tree"
+    pixels = replace(one, made=replace(made, source=replace(made.source, target=None)))
+    assert sheet_rows(replace(found, made=[pixels]))[0].label == "a bus on a road at night"
+
+
+def test_several_counterfactuals_of_a_source_are_one_observation_of_overlaps():
+    made = Made(source=DATA.splits["test"].samples[0], before="", after="", drawn=DATA.splits["test"].samples[1])
+    one = Counterfactual(made=made, rewriting=Rewriting(caption="", edits=()), verdict=Verdict(scores={}, reasons=()))
+    other = replace(one, made=replace(made, source=DATA.splits["test"].samples[2]))
+    said = Said(failed=False, confidence=1.0, answer="", counts=np.ones((3, 2)))
+    old, new = _columns([(one, said, said), (other, said, said), (one, said, said)])
+    assert old.shape == new.shape == (2, 3, 2)
+    assert sorted(old[:, 0, 0]) == [1, 2]
 
 
 def test_a_segmenter_is_tested_by_overlaps_and_repaired(tmp_path: Path):

@@ -31,6 +31,16 @@ def test_capitals_punctuation_and_articles_are_no_edits():
         ("A brown dog and a dog run across the wet street in heavy snow.", (SNOW,), "more often"),
         ("A brown dog runs across the wet street in heavy snow.", (), "without the edits"),
         ("A brown dog runs across the wet street in heavy snow.", (SNOW, ROAD), "wanted 'in the rain' to"),
+        (
+            "A brown dog runs across the wet street in heavy snow.",
+            (SNOW, Edit(kind="weather", old="wet", new="Wet")),
+            "of 'wet' to 'Wet' changes nothing",
+        ),
+        (
+            "A brown dog runs across the wet street in heavy snow.",
+            (SNOW, Edit(kind="light", old="", new="")),
+            "changes nothing",
+        ),
         ("A big brown dog runs across the wet street in heavy snow.", (SNOW,), "'big' added"),
         ("A brown dog runs across the street in heavy snow.", (SNOW,), "'wet' removed"),
         ("A brown dog runs across the icy street in heavy snow.", (SNOW,), "'wet' to 'icy'"),

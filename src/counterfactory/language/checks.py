@@ -30,6 +30,8 @@ def complaint(passage: Passage, new: Rewriting) -> str | None:
         return f"the label {passage.label or ' / '.join(passage.synonyms)!r} {lost}"
     if not new.edits:
         return "the new caption comes without the edits that made it"
+    if idle := [edit for edit in new.edits if _alike(edit.old) == _alike(edit.new)]:
+        return f"the edit of {idle[0].old!r} to {idle[0].new!r} changes nothing"
     return _derivation(passage.caption, new)
 
 

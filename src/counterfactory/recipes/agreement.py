@@ -77,7 +77,9 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
         raise BadData(f"{path} has no column {missing[0]!r}; expected {', '.join(columns)}, as they were written.")
     table.fieldnames = names
     for row in table:
-        yield table.line_num, {name: (row[name] or "").strip() for name in columns}
+        said = {name: (row[name] or "").strip() for name in columns}
+        if any(said.values()):  # spreadsheets leave empty rows at the end
+            yield table.line_num, said
 
 
 def _measured(question: str, read: Sequence[Answers], kinds: Mapping[str, str]) -> Iterator[tuple[object, ...]]:

@@ -106,7 +106,7 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
             return {label: (filled(PLAIN, token),) for label, token in enumerate(tokens)}
         wish = ClassWish(name="", number=self.number, about=self.about, seed=seed)
         said = prompts_of(run, self.prompts, train, wish)
-        return {c: tuple(named(prompt, names[c], tokens[c]) for prompt in prompts) for c, prompts in said.items()}
+        return {c: tuple(_saying(prompt, names[c], tokens[c]) for prompt in prompts) for c, prompts in said.items()}
 
     def _request(self, source: Sample, scenes: Words, turn: tuple[int, int, int]) -> Request:
         label, (seed, place, n) = class_of(source), turn
@@ -125,3 +125,11 @@ class Diagen(BaseModel, frozen=True, extra="forbid"):
 
     def _noise(self, deviation: float, seed: int) -> TokenNoise | None:
         return TokenNoise(deviation=deviation, seed=seed, relative=self.relative_noise) if deviation else None
+
+
+def _saying(prompt: str, name: str, token: str) -> str:
+    """A prompt in which the learnt word stands for the class; where the class is not named, beside all else."""
+    found = named(prompt, name, token)
+    if token in found:
+        return found
+    return filled(PLAIN, token) if name in prompt else f"{token}, {prompt}"

@@ -72,7 +72,7 @@ def _by_edit(found: Pairs) -> Table:
     )
 
 
-NOTE = "Intersection over union, pixels pooled over images; 95 % intervals by the bootstrap over pairs."
+NOTE = "Intersection over union, pixels pooled over images; 95 % intervals by the bootstrap over sources."
 
 
 def _pairs(made: Sequence[Counterfactual], before: Answers, after: Answers) -> Pairs:
@@ -84,7 +84,13 @@ def _pairs(made: Sequence[Counterfactual], before: Answers, after: Answers) -> P
 
 
 def _columns(found: Pairs) -> tuple[Counts, Counts]:
-    return np.stack([b.counts for _, b, _ in found]), np.stack([a.counts for _, _, a in found])
+    """Of each source, all counterfactuals together: they are no observations of their own."""
+    names, place = np.unique([one.made.source.image.digest for one, _, _ in found], return_inverse=True)
+    both = [np.stack(counts) for counts in zip(*[(b.counts, a.counts) for _, b, a in found], strict=True)]
+    sums = [np.zeros((len(names), *counts.shape[1:]), counts.dtype) for counts in both]
+    for total, counts in zip(sums, both, strict=True):
+        np.add.at(total, place, counts)
+    return sums[0], sums[1]
 
 
 def _percent(value: float) -> float | None:

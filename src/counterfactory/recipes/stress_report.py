@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from counterfactory.data.diorama.world import ALL_CLASSES
+from counterfactory.language.english import article
 from counterfactory.metrics.findings import findings, slice_table
 from counterfactory.metrics.slices import Pair, Slices, slices
 from counterfactory.recipes.checks import SAID, Bounds
@@ -97,7 +98,7 @@ def sheet_rows(found: Found) -> list[Shown]:
     return [
         Shown(
             image=one.made.drawn.image,
-            label=label_of(one, found.data),
+            label=_with_article(label_of(one, found.data)) if one.made.source.target is not None else one.made.after,
             kind=one.kind,
             edit=f"{one.kind}: {one.value}",
             source=one.made.source.image,
@@ -105,6 +106,10 @@ def sheet_rows(found: Found) -> list[Shown]:
         for one in found.made
         if one.counts
     ]
+
+
+def _with_article(name: str) -> str:
+    return f"{article(name.partition(' ')[0])} {name}"
 
 
 def _slice_tables(cut: Slices) -> Iterator[Table]:
