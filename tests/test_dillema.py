@@ -21,12 +21,13 @@ from counterfactory.recipes.dillema import Dillema
 from counterfactory.recipes.job import build
 from counterfactory.recipes.overlap_report import _columns
 from counterfactory.recipes.scores import Made
-from counterfactory.recipes.stress_report import Found, sheet_rows
+from counterfactory.recipes.stress_report import Found, foreign, sheet_rows
 from counterfactory.recipes.tested import Said, called
 from counterfactory.recipes.truth import true_changes, true_counterfactual
 from counterfactory.run import Run
 from counterfactory.types import Edit, Failed, Report, Rewriting, Sample
 from counterfactory.worker import Worker
+from squares import squares
 
 # diffusers' schedulers under numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -153,6 +154,16 @@ def test_without_checks_no_reference_image_is_captioned(tmp_path: Path):
         assert bounds == {}
         checked = one.model_copy(update={"checks": Checks(clip="zoo:diorama/clip")})
         assert set(checked.counterfactuals(held, tests, bare)[1]) == {"change"}
+
+
+def test_photographs_whose_classes_have_the_names_of_diorama_s_are_no_diorama(tmp_path: Path):
+    photographs = squares(tmp_path / "images", 6)
+    named = replace(photographs, classes=("car", "cat", "dog"))
+    assert foreign("zoo:diorama", DATA.splits["test"]) == ()
+    assert "knows Diorama alone" in foreign("zoo:diorama", named)[0]
+    with run(tmp_path) as held:
+        assert Checks(classifier="zoo:diorama/classifier").fitting(held, named).classifier is None
+        assert Checks(classifier="zoo:diorama/classifier").fitting(held, DATA.splits["test"]).classifier
 
 
 def test_people_are_asked_for_a_thing_with_its_article_or_for_the_words_where_there_are_pixels():

@@ -17,6 +17,7 @@ from counterfactory.errors import BadConfig, BadData
 from counterfactory.keys import seed_for
 from counterfactory.metrics.validity import floor_of
 from counterfactory.names import ModelName
+from counterfactory.recipes.diorama import is_diorama
 from counterfactory.recipes.scores import Made, by_change, by_clip, by_label, by_layout
 from counterfactory.run import Run
 from counterfactory.score.change import Trace
@@ -64,22 +65,25 @@ class Checks(BaseModel, frozen=True, extra="forbid"):
         kept = self.model_copy()
         if self.classifier and "confidence" in self.names and data.task == "single-label":
             step = UnderTest(model=model_under_test(self.classifier), classes=data.classes)
-            kept = kept._tried("classifier", run, lambda: step.notices(run.worker, data.samples[0]))
+            kept = kept._tried("classifier", run, data, lambda: step.notices(run.worker, data.samples[0]))
         if self.segmenter and "layout" in self.names and all(sample.mask for sample in data.samples):
             eyes = SegmenterUnderTest(model=self.segmenter, classes=mask_classes(data))
-            kept = kept._tried("segmenter", run, lambda: eyes.notices(run.worker))
+            kept = kept._tried("segmenter", run, data, lambda: eyes.notices(run.worker))
         return kept
 
-    def _tried(self, field: str, run: Run, ask: Callable[[], object]) -> "Checks":
+    def _tried(self, field: str, run: Run, data: Dataset, ask: Callable[[], object]) -> "Checks":
         name: str = getattr(self, field)
+        is_zoo = name.startswith(ZOO)
         try:
             ask()
         except (BadConfig, BadData) as error:
-            if not name.startswith(ZOO):
+            if not is_zoo:
                 raise BadConfig(f"checks.{field}: {error}") from error
-            run.watcher.note(f"{name} knows other classes and checks nothing; name another as `checks.{field}`.")
-            return self.model_copy(update={field: None})
-        return self
+        else:
+            if not is_zoo or is_diorama(data):
+                return self
+        run.watcher.note(f"{name} knows other pictures and checks nothing; name another as `checks.{field}`.")
+        return self.model_copy(update={field: None})
 
     @property
     def by_pairs(self) -> set[Name]:

@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
-from counterfactory.data.diorama.world import ALL_CLASSES
 from counterfactory.data.limit import Quota, within
 from counterfactory.explain.step import Count, Explain, Losses, Mode, Plan
 from counterfactory.names import ModelName
+from counterfactory.recipes.diorama import is_diorama
 from counterfactory.recipes.explain_report import explain_report
 from counterfactory.recipes.explained import explained
 from counterfactory.recipes.explained_data import published
@@ -96,7 +96,7 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
 
     def _foreign(self, images: Dataset) -> str:
         """A word of warning where the zoo searches among pictures that it has never seen."""
-        if not self.denoiser.startswith(ZOO) or (images.classes and {*images.classes} <= {*ALL_CLASSES}):
+        if not self.denoiser.startswith(ZOO) or is_diorama(images):
             return ""
         return (
             "Searched with the zoo's denoiser, which knows Diorama alone: train one on such images with "

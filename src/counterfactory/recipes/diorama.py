@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from counterfactory.data.diorama.captions import NOUNS, SURFACE_WORDS
-from counterfactory.data.diorama.world import USUAL_SURFACE
+from counterfactory.data.diorama.world import ALL_CLASSES, USUAL_SURFACE
 from counterfactory.language.kinds import Kind
+from counterfactory.types import Dataset
 
 BANKS: Mapping[Kind, tuple[str, ...]] = {
     "weather": ("in clear weather", "in the rain", "in falling snow", "in fog"),
@@ -14,3 +15,10 @@ BANKS: Mapping[Kind, tuple[str, ...]] = {
 }
 SYNONYMS: Mapping[str, tuple[str, ...]] = {kind: tuple(dict.fromkeys(words[1:])) for kind, words in NOUNS.items()}
 USUAL: Mapping[str, tuple[str, ...]] = {kind: SURFACE_WORDS[surface][:1] for kind, surface in USUAL_SURFACE.items()}
+FACTORS = {"colour", "surface", "weather", "time"}
+
+
+def is_diorama(data: Dataset) -> bool:
+    """Whether these are scenes of the zoo's world; photographs may have classes of the same names."""
+    is_described = any(sample.attributes.keys() >= FACTORS for sample in data.samples)
+    return is_described and set(data.classes) <= set(ALL_CLASSES)

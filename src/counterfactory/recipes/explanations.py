@@ -9,13 +9,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
-from counterfactory.data.diorama.world import ALL_CLASSES
 from counterfactory.data.join import join
 from counterfactory.data.read import read
 from counterfactory.errors import BadData
 from counterfactory.names import ModelName
 from counterfactory.recipes import encoder_measures as eyes
 from counterfactory.recipes import explanation_measures as measures
+from counterfactory.recipes.diorama import is_diorama
 from counterfactory.recipes.explained import Explained
 from counterfactory.recipes.explained_data import CHANGED, read_back
 from counterfactory.recipes.explanation_measures import Measure
@@ -56,7 +56,7 @@ class Explanations(BaseModel, frozen=True, extra="forbid"):
         """Take every number that can be taken."""
         made = read_back(data)
         groups = {"flips": [one for one in made if one.facts["flipped"]], "all": made}
-        method = self if data.classes and set(data.classes) <= set(ALL_CLASSES) else self._without_the_zoo()
+        method = self if any(map(is_diorama, data.splits.values())) else self._without_the_zoo()
         found = [taken(measure, groups) for measure in method._measures(run, data)]
         by_query = list(method._by_query(run, groups["flips"]))
         return worth_report(f"Explanations of {data.name}", groups, found, by_query, method._needs())

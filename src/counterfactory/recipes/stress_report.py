@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from counterfactory.data.diorama.world import ALL_CLASSES
 from counterfactory.language.english import article
 from counterfactory.metrics.findings import findings, slice_table
 from counterfactory.metrics.slices import Pair, Slices, slices
 from counterfactory.recipes.checks import SAID, Bounds
 from counterfactory.recipes.counterfactuals import Counterfactual, in_words
+from counterfactory.recipes.diorama import is_diorama
 from counterfactory.recipes.overlap_report import overlap_numbers, overlap_tables
 from counterfactory.recipes.repair import Repaired, repair_table
 from counterfactory.recipes.sheet import Shown
@@ -66,8 +66,8 @@ def foreign(pipeline: object, data: Dataset) -> tuple[str, ...]:
 
 
 def is_strange(model: object, data: Dataset) -> bool:
-    """Whether a model is the zoo's and the data have classes that it has never seen."""
-    return str(model).startswith("zoo:") and not set(data.classes) <= set(ALL_CLASSES)
+    """Whether a model is the zoo's and the data show what it has never seen."""
+    return str(model).startswith("zoo:") and not is_diorama(data)
 
 
 def pairs(found: Found) -> Iterator[Pair]:
