@@ -45,7 +45,8 @@ Asked = Sequence[tuple[Sample, Question]]
 
 def main() -> None:
     options = _options()
-    recipe: Any = resolve(Dime.default(), parse_sets(options.sets), {"model": options.model, "mode": options.mode})
+    usual = Dime.exact() if options.mode == "exact" and options.what == "quality" else Dime.default()
+    recipe: Any = resolve(usual, parse_sets(options.sets), {"model": options.model, "mode": options.mode})
     data = read(f"diorama:test={options.images or IMAGES[options.what]}").splits["test"]
     size = SIDE_BY_SIDE if options.what == "pooling" else options.batch_size
     with tempfile.TemporaryDirectory() as folder:

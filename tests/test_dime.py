@@ -158,3 +158,12 @@ def test_presets_say_what_the_paper_and_its_code_do():
     )
     assert code.search == paper.search.model_copy(update={"noised_further": True})
     assert (paper.search.losses.l1, paper.search.losses.perceptual) == (0.05, 30)
+
+
+def test_a_search_that_is_not_as_published_says_what_is_other():
+    paper, own = Dime.paper(), Dime.exact()
+    assert paper._method().endswith("as in the paper.")
+    assert own._method().endswith(
+        "Unlike there, the pull is the mean over views of the estimate and the chain takes no noise."
+    )
+    assert Dime.default()._method().startswith("Fast")

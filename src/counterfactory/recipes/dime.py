@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from counterfactory.data.limit import Quota, within
-from counterfactory.explain.step import Count, Explain, Losses, Mode, Plan
+from counterfactory.explain.step import Count, Explain, Losses, Mode, Plan, Views
 from counterfactory.names import ModelName
 from counterfactory.recipes.diorama import is_diorama
 from counterfactory.recipes.explain_report import explain_report
@@ -34,7 +34,7 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
     """Explains a classifier's answers by the least changes that change them."""
 
     version: ClassVar[int] = 1
-    presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper", "paper_code")
+    presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "exact", "paper", "paper_code")
 
     model: ModelName | None = Field(default=None, description="the classifier, which must give gradients")
     labels: Labels = Field(default={}, description="its class names to the data's, or a YAML of them")
@@ -60,6 +60,13 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
         return cls(model=f"{ZOO}/classifier", search=Plan(losses=Losses(perceptual=0)))
 
     @classmethod
+    def exact(cls) -> "Dime":
+        """The zoo's models by the whole chain; start, scales and views are fitted to Diorama, not published."""
+        usual = cls.default()
+        fitted = {"start": 32, "scales": (12.0, 20.0, 40.0), "inner": "mean", "views": Views()}
+        return usual.model_copy(update={"mode": "exact", "search": usual.search.model_copy(update=fitted)})
+
+    @classmethod
     def paper(cls) -> "Dime":
         """As published for CelebA; classifier, denoiser and VGG-19 (`search.eyes`) are yours to name."""
         return cls(mode="exact", quota=Quota(), search=Plan(steps=200, start=60))
@@ -80,7 +87,7 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
         made = explained(run, asked, found, answers, images)
         run.publish(published(made, images))
         agreed = agreement(run, self.opinion, others, made) if self.opinion and others else ""
-        words = [METHOD[self.mode], agreed, self._foreign(images)]
+        words = [self._method(), agreed, self._foreign(images)]
         return explain_report(run, f"Why {called(self.model)} says so, on {data.name}", list(filter(None, words)), made)
 
     def step(self) -> Explain:
@@ -93,6 +100,13 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
             traced=self.traced,
             at_once=self.at_once,
         )
+
+    def _method(self) -> str:
+        """Which search it was, and what of it the paper does not have."""
+        own = {"the pull is the mean over views of the estimate": self.search.views}
+        own |= {"the chain takes no noise": self.mode == "exact" and self.search.inner == "mean"}
+        other = [words for words, is_so in own.items() if is_so and self.mode != "fast"]
+        return METHOD[self.mode] + (f" Unlike there, {' and '.join(other)}." if other else "")
 
     def _foreign(self, images: Dataset) -> str:
         """A word of warning where the zoo searches among pictures that it has never seen."""
