@@ -51,7 +51,7 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
     tuning: Tuning = Field(default=Tuning(), description="the searches; `trials: []` for none")
     amount: Amount = Field(default=Amount(), description="how many are drawn")
     made: str | None = Field(default=None, description="a data set made elsewhere, scored in place of drawings")
-    classifier: Trained = ClassifierTrainer(steps=1000)
+    classifier: Trained = ClassifierTrainer(steps=3000, augment="trivialaugment")
     eyes: Eyes = EYES
     features: ModelName | None = Field(
         default=None, description="a second one, to compare sets by: any vision model, or FID's Inception"
