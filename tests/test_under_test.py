@@ -1,5 +1,6 @@
 """The model under test as saved weights: its classes brought together with the data's, and what is refused."""
 
+import json
 import subprocess
 import sys
 import warnings
@@ -144,6 +145,17 @@ def test_pickled_weights_are_refused_in_one_sentence(tmp_path: Path):
     for model in (str(folder), str(folder / "pytorch_model.bin")):
         with pytest.raises(BadConfig, match=r"pytorch_model.bin is a pickle.*safetensors: model.save_pretrained"):
             UnderTest(model=model_under_test(model), classes=CLASSES).load(worker(tmp_path))
+
+
+def test_a_model_s_own_code_never_runs_whatever_a_person_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = save_tiny(tmp_path / "model", **named(*CLASSES))
+    said = json.loads((folder / "config.json").read_text())
+    theirs = {"AutoConfig": "theirs.Config", "AutoModelForImageClassification": "theirs.Network"}
+    (folder / "config.json").write_text(json.dumps({**said, "model_type": "theirs", "auto_map": theirs}))
+    (folder / "theirs.py").write_text("raise AssertionError('it ran')\n")
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    with pytest.raises(BadConfig, match="contains custom code"):
+        UnderTest(model=model_under_test(str(folder)), classes=CLASSES).load(worker(tmp_path))
 
 
 def test_a_checkpoint_for_another_task_would_make_its_answers_up_and_is_refused(tmp_path: Path):

@@ -91,7 +91,7 @@ def _transformers(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     register()
     with loading(folder):
         whole, told = AutoModelForImageClassification.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
     refuse_halves(folder, told["missing_keys"])
     labels = {"id2label": whole.config.id2label, "problem_type": whole.config.problem_type}
