@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from command_line import call
 from counterfactory.data.diorama.captions import caption
 from counterfactory.data.diorama.place import scene_at
 from counterfactory.data.read import read
@@ -150,6 +151,21 @@ def test_what_cannot_be_is_said_before_anything_is_drawn(tmp_path: Path, sets: t
     with pytest.raises((BadConfig, BadData, UnknownName), match=sentence):
         report(tmp_path, recipe(*sets))
     assert not list((tmp_path / "blobs").rglob("*.png")) if (tmp_path / "blobs").exists() else True
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("{name: no.onnx, mean: [0, 0, 0], deviation: [1, 1, 1], crop: 0.9}", "There is no ONNX file no.onnx"),
+        ("{name: http://localhost:9/scores, timeout: 5, at_once: 0}", "Field 'at_once': 0 is not allowed"),
+    ],
+)
+def test_what_a_name_leaves_open_is_said_beside_it(tmp_path: Path, capsys: Any, model: str, sentence: str):
+    path = tmp_path / "settings.yaml"
+    path.write_text(f"model: {model}\n")
+    for words in (("--set", f"model={model}"), ("--config", path)):
+        answer = call(capsys, "stress", "diorama:train=3,validation=3,test=3", "--workspace", tmp_path / "runs", *words)
+        assert (answer.code, sentence in answer.err) == (2, True), answer.err
 
 
 def test_every_preset_survives_a_file():
