@@ -19,7 +19,7 @@ from counterfactory.recipes.counterfactuals import Counterfactual, in_words, pas
 from counterfactory.recipes.dillema import Dillema
 from counterfactory.recipes.job import build
 from counterfactory.recipes.scores import Made
-from counterfactory.recipes.tested import called
+from counterfactory.recipes.tested import called, opened
 from counterfactory.recipes.truth import true_changes, true_counterfactual
 from counterfactory.run import Run
 from counterfactory.types import Edit, Failed, Report, Rewriting, Sample
@@ -166,6 +166,16 @@ def test_what_a_name_leaves_open_is_said_beside_it(tmp_path: Path, capsys: Any, 
     for words in (("--set", f"model={model}"), ("--config", path)):
         answer = call(capsys, "stress", "diorama:train=3,validation=3,test=3", "--workspace", tmp_path / "runs", *words)
         assert (answer.code, sentence in answer.err) == (2, True), answer.err
+
+
+def test_images_without_labels_or_none_at_all_are_told_before_anything_is_drawn(tmp_path: Path):
+    unlabelled = tuple(replace(sample, target=None) for sample in DATA.splits["test"].samples[:2])
+    tests = replace(DATA.splits["test"], samples=(*unlabelled, *DATA.splits["test"].samples[2:5]))
+    with run(tmp_path) as held:
+        with pytest.raises(BadData, match="2 of the 5 images of test have no label"):
+            opened(held, "zoo:diorama/classifier", {}, tests)
+        with pytest.raises(BadData, match="No image of test is left"):
+            opened(held, "zoo:diorama/classifier", {}, replace(tests, samples=()))
 
 
 def test_every_preset_survives_a_file():
