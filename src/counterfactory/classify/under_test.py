@@ -44,12 +44,13 @@ class UnderTest(BaseModel, frozen=True, extra="forbid"):
     def notices(self, worker: Worker, *samples: Sample) -> tuple[str, ...]:
         """Asks until one image is answered, before any other work: what a person should know, or why none can be."""
         ask, matching = _opened(self, worker)
-        tried: Matching | Failed = Failed("", "there is no image to ask about.")
+        reason = "there is no image to ask about."
         for sample in samples:
             tried = _tried(ask, matching, sample)
             if isinstance(tried, Matching):
                 return tuple(filter(None, [tried.notice]))
-        raise BadData(f"The model under test cannot be asked: {tried.reason}")
+            reason = tried.reason
+        raise BadData(f"The model under test cannot be asked: {reason}")
 
 
 def _tried(ask: Ask, matching: Matched, sample: Sample) -> Matching | Failed:
