@@ -14,6 +14,8 @@ import yaml
 from PIL import Image
 
 from command_line import call
+from counterfactory.cli.session import write_page
+from counterfactory.errors import BadData
 from counterfactory.record import Record, write_record
 from counterfactory.run import Run
 from counterfactory.worker import Worker
@@ -265,6 +267,23 @@ def test_a_damaged_run_is_listed_with_the_others_and_can_be_pruned(tmp_path, cap
     assert call(capsys, "report", "bad", "--workspace", tmp_path).code == 2
     assert call(capsys, "prune", "bad", "--workspace", tmp_path, "--yes", "--json").json["runs"] == 1
     assert not (tmp_path / "bad").exists()
+
+
+def test_a_report_of_another_form_is_damaged(tmp_path):
+    with Run(tmp_path / "mine", Worker(workspace=tmp_path)):
+        write_record(
+            tmp_path / "mine", Record(name="mine", job="augment", command="", version="0", config={}, started="")
+        )
+    (tmp_path / "mine" / "report").mkdir()
+    for text in ("{}", "[]", "3", '{"report": 3, "failures": []}', "{"):
+        (tmp_path / "mine" / "report" / "report.json").write_text(text)
+        with pytest.raises(BadData, match=r"report\.json (is damaged|holds no report).*; delete it"):
+            write_page(tmp_path / "mine")
+
+
+def test_no_path_and_a_home_of_nobody_are_told(capsys):
+    assert "No data given" in call(capsys, "inspect", "").err
+    assert "There is nothing at" in call(capsys, "inspect", "~nobody-of-that-name/x").err
 
 
 def test_a_path_that_is_neither_file_nor_folder(tmp_path, capsys):

@@ -149,6 +149,14 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is():
         resolve(Recipe(), {"classifier": {"steps": 0}})
 
 
+@pytest.mark.parametrize("text", [".inf", "-.inf", ".nan"])
+def test_a_number_without_end_is_refused_wherever_it_stands(text):
+    with pytest.raises(BadConfig, match=r"^Field 'shelf\.labels\.c': .* is not allowed; expected a finite number"):
+        resolve(Room(), parse_sets([f"shelf.labels.c={text}"]))
+    with pytest.raises(BadConfig, match=r"^Field 'seeds': .* expected a finite number"):
+        resolve(Recipe(), parse_sets([f"seeds=[1, {text}]"]))
+
+
 def test_a_setting_without_a_value_is_refused():
     with pytest.raises(BadConfig, match="field=value"):
         parse_sets(["shots"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from command_line import call
 from counterfactory.data.diorama.captions import caption
 from counterfactory.data.diorama.place import scene_at
 from counterfactory.data.limit import Quota, within
@@ -22,7 +23,7 @@ from counterfactory.recipes.job import build
 from counterfactory.recipes.overlap_report import _columns
 from counterfactory.recipes.scores import Made
 from counterfactory.recipes.stress_report import Found, foreign, sheet_rows
-from counterfactory.recipes.tested import Said, called
+from counterfactory.recipes.tested import Said, called, opened
 from counterfactory.recipes.truth import true_changes, true_counterfactual
 from counterfactory.run import Run
 from counterfactory.types import Edit, Failed, Report, Rewriting, Sample
@@ -218,6 +219,31 @@ def test_what_cannot_be_is_said_before_anything_is_drawn(tmp_path: Path, sets: t
     with pytest.raises((BadConfig, BadData, UnknownName), match=sentence):
         report(tmp_path, recipe(*sets))
     assert not list((tmp_path / "blobs").rglob("*.png")) if (tmp_path / "blobs").exists() else True
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("{name: no.onnx, mean: [0, 0, 0], deviation: [1, 1, 1], crop: 0.9}", "There is no ONNX file no.onnx"),
+        ("{name: http://localhost:9/scores, timeout: 5, at_once: 0}", "Field 'at_once': 0 is not allowed"),
+    ],
+)
+def test_what_a_name_leaves_open_is_said_beside_it(tmp_path: Path, capsys: Any, model: str, sentence: str):
+    path = tmp_path / "settings.yaml"
+    path.write_text(f"model: {model}\n")
+    for words in (("--set", f"model={model}"), ("--config", path)):
+        answer = call(capsys, "stress", "diorama:train=3,validation=3,test=3", "--workspace", tmp_path / "runs", *words)
+        assert (answer.code, sentence in answer.err) == (2, True), answer.err
+
+
+def test_images_without_labels_or_none_at_all_are_told_before_anything_is_drawn(tmp_path: Path):
+    unlabelled = tuple(replace(sample, target=None) for sample in DATA.splits["test"].samples[:2])
+    tests = replace(DATA.splits["test"], samples=(*unlabelled, *DATA.splits["test"].samples[2:5]))
+    with run(tmp_path) as held:
+        with pytest.raises(BadData, match="2 of the 5 images of test have no label"):
+            opened(held, "zoo:diorama/classifier", {}, tests)
+        with pytest.raises(BadData, match="No image of test is left"):
+            opened(held, "zoo:diorama/classifier", {}, replace(tests, samples=()))
 
 
 def test_every_preset_survives_a_file():

@@ -12,6 +12,9 @@ VAGUE = {"util", "utils", "helper", "helpers", "common", "base", "manager", "man
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
 SETS_A_LIBRARY = re.compile(r"torch\..*\b(set_\w+|manual_seed|use_deterministic_algorithms)|.*\b(seed|basicConfig)$")
+CHOOSER = re.compile(
+    r"(transformers|diffusers)\.Auto(Config|FeatureExtractor|ImageProcessor|Model\w*|Processor|Tokenizer)"
+)
 DEVICE_WORD = re.compile(r"\bcuda\b")
 DEVICE_FILE = "counterfactory.worker"
 
@@ -93,13 +96,14 @@ def _meant(module: Source, base: ast.expr) -> str:
 
 def traps(module: Source) -> list[str]:
     """What hides errors, runs what it reads, or shows what a page should escape."""
+    choosers = _choosers(module)
     found = [
         f"{module.where}:{line}: imports {name}: results are JSON and safetensors"
         for line, name in imports(module)
         if name.split(".")[0] in PICKLES
     ]
     for node in ast.walk(module.tree):
-        complaint = _trap(module, node)
+        complaint = _trap(module, node) or _trusts(node, choosers)
         if complaint:
             found.append(f"{module.where}:{node.lineno}: {complaint}")  # type: ignore[attr-defined]
     return found
@@ -123,6 +127,26 @@ def _trap(module: Source, node: ast.AST) -> str | None:
     if _is(given.get("allow_pickle"), True) or _is(given.get("trust_remote_code"), True):
         return "runs what a file says: models and data are names, never code"
     return _unescaped(module, name, given)
+
+
+def _trusts(node: ast.AST, choosers: set[str]) -> str | None:
+    """A class that chooses the model by what its folder says, and so may ask a person for leave to run its code."""
+    name, _, method = dotted(node.func).rpartition(".") if isinstance(node, ast.Call) else ("", "", "")
+    if name not in choosers or method != "from_pretrained":
+        return None
+    if any(said.arg == "trust_remote_code" and _is(said.value, False) for said in node.keywords):
+        return None
+    return f"{name} without trust_remote_code=False asks whether a model's own code may run"
+
+
+def _choosers(module: Source) -> set[str]:
+    """`AutoModel` and its like, and the names that the module gives them."""
+    known = {name.rpartition(".")[2] for _, name in imports(module) if CHOOSER.fullmatch(name)}
+    given = (node for node in ast.walk(module.tree) if isinstance(node, ast.Assign | ast.AnnAssign) and node.value)
+    for node in given:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        known |= {dotted(each) for each in targets if known & set(map(dotted, ast.walk(node.value)))}
+    return known
 
 
 def _unescaped(module: Source, name: str, given: dict[str | None, ast.expr]) -> str | None:
@@ -219,6 +243,8 @@ def device_words(module: Source) -> list[str]:
         "yaml.load(text)",
         "np.load(path, allow_pickle=True)",
         "AutoModel.from_pretrained(name, trust_remote_code=True)",
+        "from transformers import AutoModel\nAutoModel.from_pretrained(name)",
+        "from transformers import AutoTokenizer\nkind: Any = AutoTokenizer\nkind.from_pretrained(name)",
         "def f():\n    global x\n    x = 1",
         "from jinja2 import Environment\nEnvironment()",
         "import jinja2\njinja2.Environment(autoescape=False)",
@@ -234,6 +260,8 @@ def test_a_trap_is_seen(text: str):
     [
         "model.eval()",
         "torch.load(path, weights_only=True)",
+        "from transformers import AutoModel\nAutoModel.from_pretrained(name, trust_remote_code=False)",
+        "from transformers import CLIPModel\nCLIPModel.from_pretrained(name)",
         "subprocess.run([name])",
         "yaml.safe_load(text)",
         "from jinja2.sandbox import SandboxedEnvironment\nSandboxedEnvironment()",

@@ -86,6 +86,12 @@ def test_a_workspace_that_is_a_file_is_told(tmp_path):
         prune(tmp_path / "runs", [], dry=True)
 
 
+def test_a_workspace_that_is_not_there_is_told_and_not_made(tmp_path):
+    with pytest.raises(BadConfig, match="There is no workspace"):
+        prune(tmp_path / "nope", [], dry=True)
+    assert not (tmp_path / "nope").exists()
+
+
 def test_two_kills_lose_nothing(tmp_path):
     with opened(tmp_path) as run:
         run.map(Multiply(), range(100, 110))

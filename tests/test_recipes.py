@@ -8,13 +8,16 @@ import pytest
 from counterfactory import keys, plugins
 from counterfactory.config import resolve
 from counterfactory.data.join import join
-from counterfactory.errors import BadData
+from counterfactory.errors import BadConfig, BadData
 from counterfactory.recipes.comparison import accuracy_table, difference_table, tag_table, verdicts
 from counterfactory.recipes.job import Job, build, identifying, schema
-from counterfactory.recipes.prepare import measurable
+from counterfactory.recipes.prepare import measurable, usable
 from counterfactory.recipes.reports import one_classifier, several_methods
 from counterfactory.recipes.trials import Trial, few_shot, measuring_splits
+from counterfactory.run import Run
 from counterfactory.types import Address, Artifact, Collection, Dataset, Sample
+from counterfactory.watch import Silent
+from squares import squares, worker
 
 CLASSES = ("cat", "dog")
 EVERY = [(job, name) for job in plugins.JOBS for name in plugins.recipe_names(job)]
@@ -203,6 +206,31 @@ def test_what_cannot_be_joined_says_why():
     hard = Dataset(samples=samples(2), classes=CLASSES)
     with pytest.raises(BadData, match="a is single-label, b is multi-label"):
         join([Collection(name=n, kind="k", splits={"train": d}) for n, d in (("a", hard), ("b", several))])
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("classifier.seed=98", r"'classifier': its seed is that of the recipe; set `seed`"),
+        ("classifier.learning_rate=.inf", r"'classifier\.learning_rate': inf is not allowed"),
+        ("recipe=5", r"'recipe': 5 is not allowed; input should be a valid string"),
+    ],
+)
+def test_settings_that_would_mislead_are_refused(setting, complaint):
+    with pytest.raises(BadConfig, match=complaint):
+        build({"job": "train", "data": "x"}, None, [setting], None)
+
+
+def test_a_class_of_which_every_image_is_broken_is_said(tmp_path):
+    split = squares(tmp_path, 6)
+    for number in (1, 4):
+        (tmp_path / f"train-{number}.png").write_bytes(b"no image")
+    notes, watcher = [], Silent()
+    watcher.note = notes.append
+    with Run(tmp_path / "workspace" / "run", worker(tmp_path), watcher) as run:
+        left = usable(run, Collection(name="squares", kind="made up", splits={"train": split}))
+    assert len(left.splits["train"]) == 4
+    assert notes == ["Every image of green in the split 'train' is broken: nothing is left of it there."]
 
 
 def test_how_memory_is_spared_is_a_setting_and_no_part_of_the_work_but_for_tiles():

@@ -1,5 +1,6 @@
 """The model under test as saved weights: its classes brought together with the data's, and what is refused."""
 
+import json
 import subprocess
 import sys
 import warnings
@@ -13,7 +14,7 @@ import torch
 from counterfactory.classify.labels import match, read_labels
 from counterfactory.classify.predict import Classify
 from counterfactory.classify.scores import probabilities
-from counterfactory.classify.tested import SavedModel, model_under_test
+from counterfactory.classify.tested import SavedModel, is_segmenter, model_under_test
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.classify.under_test import UnderTest
 from counterfactory.errors import BadConfig, BadData
@@ -144,6 +145,54 @@ def test_pickled_weights_are_refused_in_one_sentence(tmp_path: Path):
     for model in (str(folder), str(folder / "pytorch_model.bin")):
         with pytest.raises(BadConfig, match=r"pytorch_model.bin is a pickle.*safetensors: model.save_pretrained"):
             UnderTest(model=model_under_test(model), classes=CLASSES).load(worker(tmp_path))
+
+
+def test_a_model_s_own_code_never_runs_whatever_a_person_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = save_tiny(tmp_path / "model", **named(*CLASSES))
+    said = json.loads((folder / "config.json").read_text())
+    theirs = {"AutoConfig": "theirs.Config", "AutoModelForImageClassification": "theirs.Network"}
+    (folder / "config.json").write_text(json.dumps({**said, "model_type": "theirs", "auto_map": theirs}))
+    (folder / "theirs.py").write_text("raise AssertionError('it ran')\n")
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    with pytest.raises(BadConfig, match="contains custom code"):
+        UnderTest(model=model_under_test(str(folder)), classes=CLASSES).load(worker(tmp_path))
+
+
+def edit(path: Path, **changes: Any) -> None:
+    """Other words in a JSON file."""
+    said = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**said, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "complaint"),
+    [
+        ("config.json", "[]", "config.json holds a list; expected an object"),
+        ("config.json", {"id2label": {"0": "red", "1": "green"}}, "does not hold such a model"),
+        ("config.json", {"hidden_sizes": "many"}, "does not hold such a model"),
+        ("preprocessor_config.json", "{bad", "preprocessor_config.json is not JSON"),
+        ("preprocessor_config.json", {"size": {"longest_edge": 32}}, "made ready .KeyError: 'shortest_edge'"),
+        ("preprocessor_config.json", {"size": [32, 32]}, "made ready .TypeError"),
+        ("preprocessor_config.json", {"size": None}, "made ready .TypeError"),
+        ("preprocessor_config.json", {"resample": 17}, "made ready .ValueError: 17 is not a valid Resampling"),
+        ("preprocessor_config.json", {"resample": "bilinear"}, "made ready .ValueError"),
+        ("preprocessor_config.json", {"image_mean": 0.5}, "made ready .TypeError"),
+        ("calibration.json", {}, "holds the temperature None; expected a number above 0"),
+        ("calibration.json", {"temperature": 0}, "holds the temperature 0; expected a number above 0"),
+        ("model.safetensors", "cut off", "does not hold such a model"),
+    ],
+)
+def test_a_damaged_model_is_met_with_one_sentence(tmp_path: Path, file: str, changes: Any, complaint: str):
+    folder = save_tiny(tmp_path / "model", **named(*CLASSES))
+    edit(folder / file, **changes) if isinstance(changes, dict) else (folder / file).write_text(changes)
+    with pytest.raises(BadConfig, match=complaint):
+        assert opened(folder, tmp_path)
+
+
+def opened(folder: Path, place: Path) -> Any:
+    """A classifier under test, as a recipe opens it."""
+    assert not is_segmenter(SavedModel(name=str(folder)))
+    return UnderTest(model=model_under_test(str(folder)), classes=CLASSES).load(worker(place))
 
 
 def test_a_checkpoint_for_another_task_would_make_its_answers_up_and_is_refused(tmp_path: Path):

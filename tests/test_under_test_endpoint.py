@@ -138,6 +138,8 @@ def test_images_are_sent_together_under_a_limit(tmp_path: Path, server: Server):
         (b"[0.5, 0.5]", "2 outputs without names"),
         (b"[5.0, 1.0, -2]", "scores: logits"),
         (b"[NaN, 1.0, 0]", "NaN"),
+        (b"[1" + b"0" * 400 + b", 0, 0]", "Scores came that are no numbers"),
+        (b"[" * 100_000, "answered no JSON"),
         (b'{"red": 0.5, "pink": 0.5}', "does not know green, blue"),
         ("ü".encode("latin-1"), "answered no JSON"),
     ],
@@ -242,6 +244,9 @@ def test_patience_changes_no_key_and_what_stands_behind_the_address_does():
 def test_what_is_no_address_is_refused():
     for name in ("http://", "https:///scores"):
         with pytest.raises(BadConfig, match="expected an address"):
+            model_under_test(name)
+    for name in ("http://localhost/ä", "http://localhost:0/scores", "http://localhost:99999/scores"):
+        with pytest.raises(BadConfig, match=r"[Pp]ort"):
             model_under_test(name)
     with pytest.raises(BadConfig, match="timeout"):
         model_under_test({"name": "http://localhost", "timeout": 0})

@@ -8,7 +8,7 @@ import pytest
 
 from counterfactory.classify.tested import FunctionModel, model_under_test
 from counterfactory.classify.under_test import UnderTest
-from counterfactory.errors import BadConfig, UnknownName
+from counterfactory.errors import BadConfig, BadData, UnknownName
 from counterfactory.keys import key
 from counterfactory.run import Run
 from counterfactory.types import Failed
@@ -124,9 +124,30 @@ def test_it_is_known_by_the_source_of_its_module(here: Path):
     assert key(before) != key(model_under_test({"name": "mine:score", "revision": "new weights"}))
 
 
+def test_one_image_that_cannot_be_answered_ends_nothing_and_several_do(here: Path):
+    picky = "\nTIMES = []\n\ndef picky(images):\n    TIMES.append(1)\n"
+    (here / "mine.py").write_text(SCORES + picky + "    return score(images) if len(TIMES) == 2 else 1 / 0\n")
+    samples = squares(here / "images", 4).samples
+    step = UnderTest(model=model_under_test("mine:picky"), classes=CLASSES)
+    assert "in this order" in step.notices(worker(here), *samples)[0]
+    with pytest.raises(BadData, match="cannot be asked: mine:picky raised ZeroDivisionError"):
+        step.notices(worker(here), *samples)
+    with pytest.raises(BadData, match="there is no image to ask about"):
+        step.notices(worker(here))
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("1 / 0", "ZeroDivisionError"), ("raise SystemExit(3)", "SystemExit")])
+def test_a_package_that_cannot_be_imported_is_told(here: Path, text: str, complaint: str):
+    (here / "package").mkdir()
+    (here / "package" / "__init__.py").write_text(text)
+    with pytest.raises(BadConfig, match=complaint):
+        model_under_test("package.net:score")
+
+
 @pytest.mark.parametrize(
     ("text", "name", "complaint"),
     [
+        ("raise SystemExit(3)\n", "mine:score", "cannot be imported: SystemExit: 3"),
         (SCORES, "mine:scores", "Did you mean 'score'"),
         (SCORES + "N = 3\n", "mine:N", "is no function but a int"),
         ("import no_such_library\n", "mine:score", "cannot be imported: ModuleNotFoundError: No module named 'no_such"),

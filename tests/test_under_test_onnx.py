@@ -15,7 +15,7 @@ from counterfactory.errors import BadConfig, BadData, Unavailable
 from counterfactory.keys import key
 from counterfactory.types import Failed
 from squares import CLASSES, squares, worker
-from tiny_onnx import FLOAT, field, node, number, save_means, value
+from tiny_onnx import FLOAT, field, integer, integers, node, number, save_means, value
 
 pytest.importorskip("onnxruntime")  # an extra
 
@@ -137,6 +137,31 @@ def test_what_the_graph_leaves_open_can_be_said(tmp_path: Path):
     path = save_means(tmp_path / "model.onnx", ("n", "c", "h", "w"), out="k")
     rows = told(tmp_path, path, size=[8, 8], layout="channels first")
     assert np.allclose(rows, softmax(means(tmp_path)), atol=1e-5)
+
+
+def test_settings_that_no_picture_can_have_are_refused(tmp_path: Path):
+    path = save_means(tmp_path / "model.onnx")
+    for odd in ({"resample": 17}, {"crop": -1}, {"crop": 0}):
+        with pytest.raises(BadConfig, match="is not allowed"):
+            model_under_test({"name": str(path), **odd})
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": 5000}))
+    with pytest.raises(BadConfig, match="5000 is not allowed"):
+        model_under_test(str(path))
+
+
+def test_a_graph_that_fails_at_its_first_question_is_told(tmp_path: Path):
+    nodes = [
+        node("ReduceMean", ["x"], ["m"], integers("axes", (2, 3)), integer("keepdims", 0)),
+        node("Add", ["x", "m"], ["d"]),  # sides that do not fit
+        node("ReduceMean", ["d"], ["y"], integers("axes", (2, 3)), integer("keepdims", 0)),
+    ]
+    graph = b"".join(field(1, each) for each in nodes) + field(2, b"unfit")
+    graph += field(11, value("x", FLOAT, ("n", 3, "h", "w"))) + field(12, value("y", FLOAT, ("n", 3)))
+    (tmp_path / "model.onnx").write_bytes(number(1, 8) + field(7, graph) + field(8, number(2, 13)))
+    said = {"name": str(tmp_path / "model.onnx"), "size": [8, 8], **PLAIN}
+    step = UnderTest(model=model_under_test(said), classes=CLASSES)
+    with pytest.raises(BadData, match="The model under test cannot be asked: "):
+        step.notices(worker(tmp_path), *squares(tmp_path / "images", 2).samples)
 
 
 def test_a_damaged_file_and_several_in_a_folder_are_told(tmp_path: Path):

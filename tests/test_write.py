@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import datasets
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from counterfactory.data import read, write
 from counterfactory.data.write import export
-from counterfactory.errors import BadConfig, BadData
+from counterfactory.errors import BadConfig, BadData, DiskTrouble
 from counterfactory.keys import digest
 from counterfactory.pixels import Pixels
 from counterfactory.publish import publish
@@ -27,6 +28,17 @@ def out(tmp_path):
     """A published folder, and the data sets in it."""
     data, folder = published(tmp_path)
     return folder, data
+
+
+def test_the_current_folder_is_refused_and_so_is_one_that_cannot_be_made(tmp_path, out, monkeypatch):
+    (tmp_path / "e").mkdir()
+    monkeypatch.chdir(tmp_path / "e")
+    for here in (Path("."), Path(""), Path("../e")):
+        with pytest.raises(BadConfig, match="is the current folder"):
+            export(out[0], here, "csv")
+    assert export(out[0], Path("new"), "csv").is_dir()
+    with pytest.raises(DiskTrouble, match="cannot be made"):
+        export(out[0], Path("/proc/x"), "csv")
 
 
 @pytest.mark.parametrize("form", ["imagefolder", "parquet", "webdataset"])

@@ -1,6 +1,7 @@
 """Configuration: a preset, one YAML file and `--set a.b=c`, laid over each other; its messages are for people."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -22,6 +23,8 @@ def resolve(base: Model, *layers: Mapping[str, Any]) -> Model:
         fields = _emptied(type(base), fields, layer)
     for layer in layers:
         fields = overlay(fields, _with_kinds(type(base), fields, layer))
+    for name, value in _endless(fields):
+        raise BadConfig(f"Field {name!r}: {value} is not allowed; expected a finite number.")
     try:
         return type(base).model_validate(fields)
     except ValidationError as error:
@@ -40,6 +43,16 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         else:
             both[name] = new
     return both
+
+
+def _endless(fields: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """Numbers that no setting may be, and no key can say: infinite, or none at all."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _endless(value, f"{above}{name}.")
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(each, float) and not math.isfinite(each):
+                yield f"{above}{name}", each
 
 
 def _emptied(model: type[BaseModel], below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,7 @@ DISK_ERRORS = {
     errno.EACCES: "may not be written",
     errno.EPERM: "may not be written",
     errno.ENOTDIR: "is not a folder",
+    errno.ENOENT: "is not there, and cannot be made",
     errno.EEXIST: "is in the way: expected a folder there",
     errno.EIO: "cannot be read or written",
 }

@@ -96,9 +96,11 @@ def _open_any(folder: Path, device: str, dtype: torch.dtype, prompt: str | None)
     """Any other model that reads pictures and writes text, through its own processor."""
     try:
         with loading(folder):
-            network: Any = AutoModelForImageTextToText.from_pretrained(folder, use_safetensors=True, dtype=dtype)
+            network: Any = AutoModelForImageTextToText.from_pretrained(
+                folder, trust_remote_code=False, use_safetensors=True, dtype=dtype
+            )
             auto: Any = AutoProcessor  # untyped in transformers
-            processor = auto.from_pretrained(folder)
+            processor = auto.from_pretrained(folder, trust_remote_code=False)
     except ImportError as error:
         needed = " ".join(str(error).split())[:200]
         raise Unavailable(f"The processor in {folder} needs a library that is not installed ({needed}).") from error

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from counterfactory.classify.preparation import Preparation
 from counterfactory.errors import BadConfig
-from counterfactory.training.loading import loading
+from counterfactory.training.loading import loading, read_json
 
 PROMPT = "a photo of a {}"
 SAID, TENSORS = "head.json", "head.safetensors"
@@ -88,9 +88,9 @@ def load_clip(folder: Path) -> tuple[Clip, dict[str, Any]]:
 
     with loading(folder):
         tower = CLIPVisionModelWithProjection.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
-    tensors = load_file(folder / TENSORS)
-    head = CosineHead(tensors["weight"], tensors["bias"], tensors["scale"])
-    labels = json.loads((folder / SAID).read_text(encoding="utf-8"))
+        tensors = load_file(folder / TENSORS)
+        head = CosineHead(tensors["weight"], tensors["bias"], tensors["scale"])
+    labels = read_json(folder / SAID)
     return Clip(_still(tower), head), labels
 
 

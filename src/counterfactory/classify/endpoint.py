@@ -108,7 +108,7 @@ def _wait(error: HTTPError, usual: float) -> float:
 def _read(model: EndpointModel, data: bytes) -> Answer | Failed:
     try:
         said: Any = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Failed("", f"{model.name} answered no JSON: {_shown(data)}")
     if isinstance(said, dict) and isinstance(said.get("scores"), list | dict):
         said = said["scores"]

@@ -36,7 +36,7 @@ def _imported(name: str) -> Callable[[Any], Any]:
     with here_first():
         try:
             found = import_module(module)
-        except Exception as error:  # a person's own code may raise anything, also while it is imported
+        except (Exception, SystemExit) as error:  # a person's own code may do anything, also while it is imported
             raise BadConfig(f"The model {name} cannot be imported: {type(error).__name__}: {error}") from error
     function = getattr(found, attribute, None)
     if function is None:

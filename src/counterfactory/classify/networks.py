@@ -130,9 +130,14 @@ def _load(folder: Path, labels: dict[str, Any]) -> tuple[Any, bool]:
 
     register()
     with loading(folder):
-        before = AutoConfig.from_pretrained(folder).id2label
+        before = AutoConfig.from_pretrained(folder, trust_remote_code=False).id2label
         whole = AutoModelForImageClassification.from_pretrained(
-            folder, **labels, ignore_mismatched_sizes=True, use_safetensors=True, dtype=torch.float32
+            folder,
+            **labels,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            use_safetensors=True,
+            dtype=torch.float32,
         )
     return whole, before != labels["id2label"]
 

@@ -11,9 +11,10 @@ from PIL import Image
 
 from counterfactory.errors import BadConfig
 from counterfactory.pixels import Pixels
+from counterfactory.training.loading import CONFIG, read_json
 from counterfactory.types import Address
 
-FILE, CONFIG = "preprocessor_config.json", "config.json"
+FILE = "preprocessor_config.json"
 HALF = (0.5, 0.5, 0.5)
 BICUBIC = int(Image.Resampling.BICUBIC)
 
@@ -48,16 +49,22 @@ class Preparation:
 
 def read_preparation(folder: Path) -> Preparation:
     """What a checkpoint says; 224 pixels squeezed where it says nothing."""
-    channels = _channels(folder)
-    said = json.loads((folder / FILE).read_text(encoding="utf-8")) if (folder / FILE).exists() else {}
-    size, crop = _size(said)
-    mean, deviation = _normalisation(said)
+    channels, said = _channels(folder), read_json(folder / FILE)
+    try:
+        size, crop = _size(said)
+        mean, deviation = _normalisation(said)
+        resample = int(Image.Resampling(said.get("resample", BICUBIC)))
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        raise BadConfig(
+            f"{folder / FILE} does not say how images are made ready ({type(error).__name__}: {error}); "
+            "expected what an image processor's `save_pretrained` writes."
+        ) from error
     return Preparation(
         size=size,
         crop=crop,
         mean=mean[:channels],
         deviation=deviation[:channels],
-        resample=int(said.get("resample", BICUBIC)),
+        resample=resample,
         grey=channels == 1,
     )
 
@@ -81,9 +88,8 @@ def write_preparation(preparation: Preparation, folder: Path) -> None:
 
 def _channels(folder: Path) -> int:
     """How many the network takes, by its own configuration."""
-    path = folder / CONFIG
-    channels = json.loads(path.read_text(encoding="utf-8")).get("num_channels", 3) if path.exists() else 3
-    if channels not in {1, 3}:
+    channels = read_json(folder / CONFIG).get("num_channels", 3)
+    if channels not in (1, 3):
         raise BadConfig(f"The model in {folder} takes images of {channels} channels; expected 3 (colour) or 1 (grey).")
     return int(channels)
 
@@ -104,7 +110,7 @@ def _size(said: dict[str, Any]) -> tuple[tuple[int, int], float | None]:
     """Width and height, and the kept share: the forms that image processors have had over the years."""
     size = said.get("size", 224)
     if isinstance(size, dict) and "height" in size:
-        return (size["width"], size["height"]), None
+        return (int(size["width"]), int(size["height"])), None
     edge = int(size["shortest_edge"] if isinstance(size, dict) else size)
     if "crop_pct" in said:  # ConvNeXt's: larger sizes are squeezed
         return (edge, edge), said["crop_pct"] if edge < 384 else None

@@ -1,6 +1,7 @@
 """The folder that a trained classifier is: what `from_pretrained` loads, its preparation and its temperature."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from counterfactory.classify.cifar_resnet import register
 from counterfactory.classify.networks import Logits, Network
 from counterfactory.classify.preparation import Preparation, read_preparation, write_preparation
 from counterfactory.classify.safe import refuse_halves
-from counterfactory.training.loading import loading, quiet
+from counterfactory.errors import BadConfig
+from counterfactory.training.loading import loading, quiet, read_json
 
 CALIBRATION = "calibration.json"
 
@@ -55,17 +57,23 @@ def save(network: Network, labels: dict[str, Any], temperature: float, folder: P
 
 def load(folder: Path, device: str, dtype: torch.dtype) -> Classifier:
     """A classifier of ours, or any image classification checkpoint."""
-    calibration = folder / CALIBRATION
-    temperature = json.loads(calibration.read_text(encoding="utf-8"))["temperature"] if calibration.exists() else 1.0
     module, labels = _clip(folder) if (folder / clip.SAID).exists() else _transformers(folder)
     module = module.to(device, dtype).eval()
     return Classifier(
         network=module.requires_grad_(False),
         classes=tuple(name for _, name in sorted((int(number), name) for number, name in labels["id2label"].items())),
         preparation=read_preparation(folder),
-        temperature=temperature,
+        temperature=_temperature(folder),
         has_several_labels=labels["problem_type"] == "multi_label_classification",
     )
+
+
+def _temperature(folder: Path) -> float:
+    """What logits are divided by; 1 for a checkpoint that was never calibrated."""
+    said = read_json(folder / CALIBRATION).get("temperature") if (folder / CALIBRATION).exists() else 1.0
+    if not isinstance(said, int | float) or not 0 < said < math.inf:
+        raise BadConfig(f"{folder / CALIBRATION} holds the temperature {said!r}; expected a number above 0.")
+    return said
 
 
 class _ClipLogits(nn.Module):
@@ -91,7 +99,7 @@ def _transformers(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     register()
     with loading(folder):
         whole, told = AutoModelForImageClassification.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
     refuse_halves(folder, told["missing_keys"])
     labels = {"id2label": whole.config.id2label, "problem_type": whole.config.problem_type}

@@ -60,5 +60,5 @@ def _numbers(said: Any) -> NDArray[np.float64]:
         raise BadData(f"Scores came as {type(said).__name__}; expected a list of numbers or names with numbers.")
     try:
         return np.asarray(said, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadData(f"Scores came that are no numbers ({error}); expected a list of numbers.") from error

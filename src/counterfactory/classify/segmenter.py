@@ -32,7 +32,7 @@ def open_segmenter(folder: Path, device: str, dtype: torch.dtype) -> Segmenter:
     refuse_pickles(folder)
     with loading(folder):
         module, told = AutoModelForSemanticSegmentation.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
     refuse_halves(folder, told["missing_keys"])
     numbered = sorted((int(number), name) for number, name in module.config.id2label.items())

@@ -21,6 +21,7 @@ from counterfactory.errors import BadConfig
 from counterfactory.keys import ASIDE, digest
 from counterfactory.names import HUB_ID, PICKLED, ModelName, model_folder
 from counterfactory.shipped import is_shipped
+from counterfactory.training.loading import CONFIG, read_json
 from counterfactory.types import Artifact
 
 Scores = Literal["probabilities", "logits"]
@@ -48,8 +49,10 @@ class OnnxModel(BaseModel, frozen=True, extra="forbid"):
     size: tuple[Side, Side] | None = None  # width, height
     mean: Colour | None = None  # of pixels from 0 to 1
     deviation: Colour | None = None
-    resample: int | None = None  # as Pillow numbers its filters
-    crop: float | None = None  # the side of the middle that is kept, as a share of the shorter side
+    resample: Annotated[int, Field(ge=0, le=5)] | None = None  # as Pillow numbers its filters
+    crop: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = (
+        None  # the side of the middle that is kept, as a share of the shorter side
+    )
     classes: tuple[str, ...] | None = None  # the names of its outputs
 
 
@@ -82,6 +85,8 @@ class EndpointModel(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("expected an address, as in http://localhost:8000/scores")
         if "@" in parts.netloc or SECRET.search(parts.query):
             raise ValueError("an address holds no name, password or key: give the key as MODEL_API_KEY")
+        if not (parts.path + parts.query).isascii() or parts.port == 0:  # a port beyond all ports raises by itself
+            raise ValueError("expected a port and letters that an address may have; write others as in %C3%A4")
         return name
 
 
@@ -107,13 +112,7 @@ def is_segmenter(model: SavedModel) -> bool:
     """Whether a checkpoint says of itself that it tells the classes of pixels."""
     if isinstance(model.name, Artifact):
         return model.name.kind == "segmenter"
-    import json
-
-    try:
-        said = json.loads((model_folder(model.name) / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False  # opening it says what is wrong
-    return any("SemanticSegmentation" in name for name in said.get("architectures") or ())
+    return "SemanticSegmentation" in str(read_json(model_folder(model.name) / CONFIG).get("architectures"))
 
 
 def _named(name: str) -> SavedModel | OnnxModel | FunctionModel | EndpointModel:
@@ -159,19 +158,16 @@ def _onnx(file: Path) -> OnnxModel:
         told = read_preparation(file.parent)
         names = ("size", "mean", "deviation", "resample", "crop")
         beside |= {name: getattr(told, name) for name in names}
-    if classes := _classes(file.parent / "config.json"):
+    if classes := _classes(file.parent / CONFIG):
         beside["classes"] = classes
     weights = [path for end in ("_data", ".data") if (path := file.with_name(file.name + end)).is_file()]
-    return OnnxModel(name=str(file), weights=str(weights[0]) if weights else None, **beside)
+    return resolve(OnnxModel(name=str(file), weights=str(weights[0]) if weights else None), beside)
 
 
 def _classes(config: Path) -> tuple[str, ...] | None:
     """The names that a configuration as transformers writes it gives to outputs."""
-    import json
-
     try:
-        said = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
-        names = {int(number): str(name) for number, name in said.get("id2label", {}).items()}
+        names = {int(number): str(name) for number, name in read_json(config).get("id2label", {}).items()}
     except (ValueError, AttributeError) as error:
         raise BadConfig(f"{config} cannot be read as the model's configuration ({error}).") from None
     return names_of([names[number] for number in sorted(names)]) if names else None
@@ -183,8 +179,10 @@ def _source(name: str) -> str:
     with here_first():
         try:
             spec = find_spec(module)
-        except (ImportError, ValueError) as error:  # a package above it that is not there, or cannot be imported
-            raise BadConfig(f"The module {module!r} of the model {name!r} cannot be found: {error}.") from error
+        except (Exception, SystemExit) as error:  # a package above it that is not there, or cannot be imported
+            raise BadConfig(
+                f"The module {module!r} of the model {name!r} cannot be found: {type(error).__name__}: {error}."
+            ) from error
     if spec is None or not spec.origin or not Path(spec.origin).is_file():
         raise BadConfig(f"There is no module {module!r} for the model {name!r}, neither in {Path.cwd()} nor installed.")
     return digest(Path(spec.origin).read_bytes())

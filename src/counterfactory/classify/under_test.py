@@ -11,7 +11,7 @@ from counterfactory.classify.labels import Matching, match, names_of
 from counterfactory.classify.predict import asked, open_classifier
 from counterfactory.classify.scores import Answer, Ask
 from counterfactory.classify.tested import EndpointModel, FunctionModel, OnnxModel, SavedModel, TestedModel
-from counterfactory.errors import BadConfig, BadData
+from counterfactory.errors import BadConfig, BadData, CounterfactoryError
 from counterfactory.types import Failed, Sample
 from counterfactory.worker import Worker
 
@@ -41,13 +41,28 @@ class UnderTest(BaseModel, frozen=True, extra="forbid"):
 
         return tell
 
-    def notices(self, worker: Worker, sample: Sample) -> tuple[str, ...]:
-        """Asks for one image, before any other work is done: what a person should know, or why it cannot be asked."""
+    def notices(self, worker: Worker, *samples: Sample) -> tuple[str, ...]:
+        """Asks until one image is answered, before any other work: what a person should know, or why none can be."""
         ask, matching = _opened(self, worker)
+        reason = "there is no image to ask about."
+        for sample in samples:
+            tried = _tried(ask, matching, sample)
+            if isinstance(tried, Matching):
+                return tuple(filter(None, [tried.notice]))
+            reason = tried.reason
+        raise BadData(f"The model under test cannot be asked: {reason}")
+
+
+def _tried(ask: Ask, matching: Matched, sample: Sample) -> Matching | Failed:
+    try:
         (said,) = ask([sample])
-        if isinstance(said, Failed):
-            raise BadData(f"The model under test cannot be asked: {said.reason}")
-        return tuple(filter(None, [matching(said.names, len(said.probabilities)).notice]))
+        return said if isinstance(said, Failed) else matching(said.names, len(said.probabilities))
+    except BadData as error:
+        return Failed("", str(error))
+    except Exception as error:  # somebody else's code and graph may raise anything
+        if isinstance(error, CounterfactoryError):
+            raise
+        return Failed("", f"{type(error).__name__}: {error}")
 
 
 def _opened(step: UnderTest, worker: Worker) -> tuple[Ask, Matched]:

@@ -84,18 +84,26 @@ def write_page(folder: Path) -> Path:
     from counterfactory.pixels import Pixels
     from counterfactory.report.page import write
 
-    record, found = read_record(folder), folder / "report" / "report.json"
-    try:
-        kept = codec.decode(found.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadData(f"{found} is damaged ({error}); delete it and give the run's command again.") from None
+    record, (report, failures) = read_record(folder), _kept(folder / "report" / "report.json")
     facts = {
         "run": record.name, "command": record.command, "version": record.version, "date": _readable(record.finished),
         "recipe": record.config["recipe"], "data": ", ".join(record.config["data"]), "seconds": record.seconds,
         "images": record.images, "failed": record.failed,
-        "config": to_yaml(record.config), "failures": kept["failures"],
+        "config": to_yaml(record.config), "failures": failures,
     }  # fmt: skip
-    return write(kept["report"], folder / "report" / "index.html", Pixels(Blobs(folder.parent / "blobs")), facts)
+    return write(report, folder / "report" / "index.html", Pixels(Blobs(folder.parent / "blobs")), facts)
+
+
+def _kept(path: Path) -> tuple[Report, Sequence[Any]]:
+    """The report that a run kept, and what failed."""
+    try:
+        kept = codec.decode(path.read_text(encoding="utf-8"))
+        report, failures = kept["report"], kept["failures"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadData(f"{path} is damaged ({error}); delete it and give the run's command again.") from None
+    if not isinstance(report, Report) or not isinstance(failures, list | tuple):
+        raise BadData(f"{path} holds no report; delete it and give the run's command again.")
+    return report, failures
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,9 @@ def read(source: str) -> Collection:
         from counterfactory.data import diorama
 
         return diorama.read(source.partition(":")[2])
-    path = Path(os.path.abspath(Path(source).expanduser()))
+    if not source:
+        raise BadData("No data given; expected a folder, a file or `diorama:`.")
+    path = Path(os.path.abspath(os.path.expanduser(source)))  # pathlib's own raises where nobody has that name
     kinds = readers()
     try:
         _refuse_what_is_no_file(path)

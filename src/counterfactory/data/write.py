@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import tarfile
 from collections import Counter
@@ -45,6 +46,9 @@ def export(folder: Path, out: Path, format: Format) -> Path:
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """A folder to write into, which stands at its place when all is written and not before."""
+    out = Path(os.path.abspath(out))
+    if out == Path.cwd():
+        raise BadConfig(f"{out} is the current folder, which cannot be replaced; give a new one.")
     if out.exists() and (out.is_file() or any(out.iterdir())):
         raise BadConfig(f"{out} is not empty; give a new folder, so that nothing is mixed or replaced.")
     part = out.with_name(f".{out.name}.part")

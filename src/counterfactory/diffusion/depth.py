@@ -37,6 +37,6 @@ def open_depth_model(folder: Path, worker: Worker) -> DepthModel:
     networks: Any = AutoModelForDepthEstimation
     processors: Any = AutoImageProcessor
     with loading(folder):
-        network = networks.from_pretrained(folder, use_safetensors=True)
-        prepare = processors.from_pretrained(folder)
+        network = networks.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
+        prepare = processors.from_pretrained(folder, trust_remote_code=False)
     return DepthModel(network=network.float().to(worker.device).eval().requires_grad_(False), prepare=prepare)

@@ -64,7 +64,7 @@ def load_autoencoder(name: str, device: str) -> Any:
     from diffusers import AutoModel
 
     models: Any = AutoModel
-    network = models.from_pretrained(str(model_folder(name)), use_safetensors=True)
+    network = models.from_pretrained(str(model_folder(name)), use_safetensors=True, trust_remote_code=False)
     return network.float().to(device).eval().requires_grad_(False)
 
 

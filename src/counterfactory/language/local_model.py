@@ -25,9 +25,9 @@ class LocalModel:
         folder = model_folder(writer.model)
         with loading(folder):
             tokenizer: Any = AutoTokenizer
-            self._tokenizer = tokenizer.from_pretrained(folder, padding_side="left")
+            self._tokenizer = tokenizer.from_pretrained(folder, trust_remote_code=False, padding_side="left")
             network: Any = AutoModelForCausalLM.from_pretrained(
-                folder, use_safetensors=True, dtype=worker.torch_dtype()
+                folder, trust_remote_code=False, use_safetensors=True, dtype=worker.torch_dtype()
             )
         self._network = network.to(worker.device).eval().requires_grad_(False)
         self._writer, self._batch = writer, worker.batch_size

@@ -63,18 +63,19 @@ class Judge:
 
 def open_judge(folder: Path, device: str, dtype: torch.dtype = torch.float32) -> Judge:
     """The judge in a folder of transformers, by what its configuration says that it is."""
-    tokenizer: Any = AutoTokenizer
+    auto: Any = AutoTokenizer
     with loading(folder):
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         is_causal = _is_causal(folder, config)
         kind = AutoModelForCausalLM if is_causal else AutoModel
-        network: Any = kind.from_pretrained(folder, use_safetensors=True, dtype=dtype)
-        return Judge(
-            network=network.to(device).eval().requires_grad_(False),
-            tokenizer=tokenizer.from_pretrained(folder),
-            is_causal=is_causal,
-            longest=getattr(config, "max_position_embeddings", None) or 512,
-        )
+        network: Any = kind.from_pretrained(folder, trust_remote_code=False, use_safetensors=True, dtype=dtype)
+        tokenizer = auto.from_pretrained(folder, trust_remote_code=False)
+    return Judge(
+        network=network.to(device).eval().requires_grad_(False),
+        tokenizer=tokenizer,
+        is_causal=is_causal,
+        longest=getattr(config, "max_position_embeddings", None) or 512,
+    )
 
 
 def _is_causal(folder: Path, config: Any) -> bool:

@@ -6,7 +6,7 @@ model under test, leaves out what is no valid counterfactual, counts failures wi
 """
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -50,7 +50,7 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
     version: ClassVar[int] = 1
     presets: ClassVar[tuple[str, ...]] = ("tiny", "default", "paper")
 
-    model: str | Mapping[str, str] | None = Field(default=None, description="the model under test")
+    model: str | Mapping[str, Any] | None = Field(default=None, description="the model under test")
     labels: Mapping[str, str] | str = Field(default={}, description="its class names to the data's, or a YAML of them")
     task: str = Field(default="", description="what the labels are for, in words")
     synonyms: Mapping[str, tuple[str, ...]] = Field(default={}, description="other words for a class; they stay too")

@@ -42,7 +42,7 @@ def build(given: Mapping[str, Any], file: Path | None, sets: Sequence[str], seed
     ours = {name: value for layer in layers for name, value in layer.items() if name in Job.model_fields}
     ours["data"] = [ours["data"]] if isinstance(ours.get("data"), str) else ours.get("data", [])
     ours.setdefault("recipe", plugins.default_recipe(given["job"]))
-    job = resolve(Job(job=given["job"], recipe=ours["recipe"]), ours)
+    job = resolve(Job(job=given["job"], recipe=""), ours)
     if not all(job.data) or not job.data:
         raise BadConfig("No data given; expected a folder, a file or `diorama:`.")
     its = [{name: value for name, value in layer.items() if name not in Job.model_fields} for layer in layers]

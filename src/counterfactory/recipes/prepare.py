@@ -22,6 +22,9 @@ def usable(run: Run, collection: Collection) -> Collection:
     for name, dataset in splits.items():
         if not dataset.samples:
             raise BadData(f"Every image of the split {name!r} is broken; `counterfactory inspect` says how.")
+        if lost := sorted(_labels(collection.splits[name]) - _labels(dataset)):
+            listed = ", ".join(dataset.classes[label] for label in lost)
+            run.watcher.note(f"Every image of {listed} in the split {name!r} is broken: nothing is left of it there.")
     return replace(collection, splits=splits)
 
 
@@ -71,6 +74,11 @@ def _addresses(dataset: Dataset) -> list[Address]:
 
 def _is_formula(address: Address) -> bool:
     return find_place(address.place.partition(":")[0]).keep
+
+
+def _labels(dataset: Dataset) -> set[int]:
+    """The classes that a split has images of, where each has one."""
+    return {sample.target for sample in dataset.samples if isinstance(sample.target, int)}
 
 
 def _without(dataset: Dataset, broken: set[str]) -> Dataset:

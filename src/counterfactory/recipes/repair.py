@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -46,7 +46,7 @@ class Repair(BaseModel, frozen=True, extra="forbid"):
         default=(0, 1, 2), description="repetitions"
     )
 
-    def trainers(self, model: str | Mapping[str, str]) -> dict[int, ClassifierTrainer | SegmentTrainer]:
+    def trainers(self, model: str | Mapping[str, Any]) -> dict[int, ClassifierTrainer | SegmentTrainer]:
         """One for each seed, all going on from the model under test; says at once where that cannot be."""
         found = model_under_test(model)
         if not isinstance(found, SavedModel) or not isinstance(found.name, str):

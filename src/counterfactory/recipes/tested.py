@@ -17,6 +17,7 @@ from counterfactory.metrics.segmentation import image_overlaps
 from counterfactory.run import Run
 from counterfactory.types import Address, Artifact, Dataset, Failed, Sample
 
+TRIED = 4  # images that a model is asked about before anything is drawn; one answer is enough
 HALF = 0.5  # an image fails whose mean overlap is smaller
 Tested = UnderTest | SegmenterUnderTest
 
@@ -37,6 +38,8 @@ Labels = Mapping[str, str] | str
 
 def opened(run: Run, model: str | Artifact | Mapping[str, Any], labels: Labels, data: Dataset) -> Tested:
     """The model under test for these data; says at once what cannot be, and on the way what a person should know."""
+    if not data.samples:
+        raise BadData(f"No image of {data.split} is left to test the model on; choose another `split` or `quota`.")
     labels = label_map(labels)
     found = model_under_test(model)
     if data.task == "segmentation" or (isinstance(found, SavedModel) and is_segmenter(found)):
@@ -47,8 +50,13 @@ def opened(run: Run, model: str | Artifact | Mapping[str, Any], labels: Labels, 
         return segmenter
     if data.task != "single-label":
         raise BadData(f"These data are {data.task}; a model is tested on images with one label each, or with masks.")
+    if unknown := sum(sample.target is None for sample in data.samples):
+        raise BadData(
+            f"{unknown} of the {len(data)} images of {data.split} have no label, without which nobody can tell whether "
+            "the model is right; label them or leave them out."
+        )
     step = UnderTest(model=found, classes=data.classes, labels=labels)
-    _tell(run, step.notices(run.worker, data.samples[0]))
+    _tell(run, step.notices(run.worker, *data.samples[:TRIED]))
     return step
 
 

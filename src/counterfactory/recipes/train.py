@@ -3,7 +3,7 @@
 import shutil
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.errors import writing
@@ -22,6 +22,13 @@ class Train(BaseModel, frozen=True, extra="forbid"):
     shots: Annotated[int, Field(ge=1)] | None = Field(default=None, description="images a class; null for all")
     seed: int = Field(default=0, ge=0, description="of the choice of images and of the training")
     classifier: ClassifierTrainer = Field(default=ClassifierTrainer(), description="how the network is trained")
+
+    @field_validator("classifier")
+    @classmethod
+    def _one_seed(cls, classifier: ClassifierTrainer) -> ClassifierTrainer:
+        if classifier.seed:
+            raise ValueError("its seed is that of the recipe; set `seed` in place of `classifier.seed`")
+        return classifier
 
     @classmethod
     def tiny(cls) -> "Train":

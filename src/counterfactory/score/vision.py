@@ -63,8 +63,10 @@ def open_eyes(folder: Path, device: str, dtype: torch.dtype = torch.float32) -> 
         return Eyes(network=inception, processor=enlarged, has_pooler=True)
     processors: Any = AutoImageProcessor
     with loading(folder):
-        network, told = AutoModel.from_pretrained(folder, use_safetensors=True, dtype=dtype, output_loading_info=True)
-        processor = processors.from_pretrained(folder, backend="pil")
+        network, told = AutoModel.from_pretrained(
+            folder, trust_remote_code=False, use_safetensors=True, dtype=dtype, output_loading_info=True
+        )
+        processor = processors.from_pretrained(folder, trust_remote_code=False, backend="pil")
     lost = [name for name in told["missing_keys"] if "pooler" not in name]
     if lost:
         raise BadConfig(

@@ -4,23 +4,31 @@ import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from counterfactory.errors import BadConfig
+from counterfactory.errors import BadConfig, CounterfactoryError
 
 CONFIG = "config.json"
 
 
 def kind_of(folder: Path, known: Collection[str], wanted: str = "") -> str:
     """Which of the known kinds of model (`clip`, `blip`) a folder holds; `wanted` names them where they are many."""
-    path, wanted = folder / CONFIG, wanted or " or ".join(map(repr, sorted(known)))
-    try:
-        said = json.loads(path.read_text(encoding="utf-8")).get("model_type") if path.exists() else None
-    except ValueError as error:
-        raise BadConfig(f"{path} is not JSON ({error}); fetch or save the model again.") from error
+    said, wanted = read_json(folder / CONFIG).get("model_type"), wanted or " or ".join(map(repr, sorted(known)))
     if said not in known:
         found = f"a {said!r} model" if said else f"no {CONFIG} that names a model"
         raise BadConfig(f"{folder} holds {found}; expected the folder or hub id of a {wanted} model.")
     return str(said)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a file of a model's folder says; nothing where there is no such file."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadConfig(f"{path} is not JSON ({error}); fetch or save the model again.") from error
+    if not isinstance(said, dict):
+        raise BadConfig(f"{path} holds a {type(said).__name__}; expected an object: fetch or save the model again.")
+    return said
 
 
 @contextmanager
@@ -29,7 +37,9 @@ def loading(folder: Path, what: str = "such a model") -> Iterator[None]:
     try:
         with quiet():
             yield
-    except (OSError, ValueError) as error:
+    except (CounterfactoryError, ImportError):
+        raise
+    except Exception as error:  # the libraries' errors about a damaged folder have no parent of their own
         reason = str(error).strip().partition("\n")[0]
         raise BadConfig(
             f"{folder} does not hold {what} as safetensors and configuration ({reason}). "

@@ -47,7 +47,7 @@ def _halve(order: Order) -> None:
     from transformers import AutoModelForImageClassification
 
     with quiet():
-        save_half(AutoModelForImageClassification.from_pretrained(order.folder), order.folder)
+        save_half(AutoModelForImageClassification.from_pretrained(order.folder, trust_remote_code=False), order.folder)
 
 
 def _accuracy(answers: Any) -> float:
