@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from counterfactory.language.checks import value_of
 from counterfactory.recipes.checks import Verdict
 from counterfactory.recipes.scores import Made
+from counterfactory.run import Run
 from counterfactory.types import Dataset, Edit, Failed, Origin, Passage, Rewriting, Sample
 
 Spoken = tuple[Sample, str]  # an image and what is said of it
@@ -45,6 +47,13 @@ def spoken(samples: Sequence[Sample], captions: Sequence[tuple[str, ...] | Faile
     """The images of which something is said; several captions of one are one text."""
     pairs = zip(samples, captions, strict=True)
     return [(s, ". ".join(text.rstrip(". ") for text in said)) for s, said in pairs if not isinstance(said, Failed)]
+
+
+def captioned(run: Run, captioner: Any, images: Dataset) -> list[Spoken]:
+    """Images with what a captioner says; nothing where captions come with the data, and none of these has one."""
+    if captioner.kind == "given" and not any(sample.caption for sample in images.samples):
+        return []
+    return spoken(images.samples, run.map(captioner, images.samples))
 
 
 def passage(one: Spoken, data: Dataset, synonyms: Mapping[str, tuple[str, ...]], task: str, seed: int) -> Passage:

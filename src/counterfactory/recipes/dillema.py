@@ -22,6 +22,7 @@ from counterfactory.names import ModelName
 from counterfactory.recipes.checks import Bounds, Checks, reference
 from counterfactory.recipes.counterfactuals import (
     Counterfactual,
+    captioned,
     drawn_sample,
     passage,
     published,
@@ -35,10 +36,10 @@ from counterfactory.recipes.repair import Repair, Repaired, hard_tests, repaired
 from counterfactory.recipes.sheet import write_sheet
 from counterfactory.recipes.stress_report import Found, foreign, sheet_rows, stress_report
 from counterfactory.recipes.tested import Tested, ask, called, opened
-from counterfactory.recipes.trials import split_of
+from counterfactory.recipes.trials import Choice, split_of
 from counterfactory.recipes.truth import truth
 from counterfactory.run import Run
-from counterfactory.types import Collection, Dataset, Report, Sample, succeeded
+from counterfactory.types import Collection, Dataset, Report, succeeded
 
 ZOO = "zoo:diorama"
 NEGATIVE = "blurry, distorted, low quality, painting, drawing, cartoon, black and white, oversaturated"
@@ -120,7 +121,7 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
             before=ask(run, model, [one.made.source for one in made]),
             after=ask(run, model, [one.made.drawn for one in made]),
             truth=truth(run, model, made, self.judge) if self.judge else None,
-            repair=method._repaired(run, model, data, train, hard_tests(data, tests, made)),
+            repair=method._repaired(run, model, data, train, hard_tests(data, tests, made)) if train else None,
         )
         run.publish({"test": tests, **published(made, tests)}, scores_of(made))
         if self.sheet and (shown := sheet_rows(found)):
@@ -130,7 +131,7 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
 
     def counterfactuals(self, run: Run, images: Dataset, real: Dataset) -> tuple[list[Counterfactual], Bounds]:
         """The method: caption (1), edit the words (2 to 4), draw (5); then check, by what real images reach."""
-        seen = self._seen(run, real)
+        seen = captioned(run, self.captioner, real) if self.checks.by_pairs else []
         said = spoken(images.samples, run.map(self.captioner, images.samples))
         passages = [passage(one, images, self.synonyms, self.task, self.seed) for one in said]
         rewritten = succeeded(zip(said, run.map(self.writer, passages), strict=True))
@@ -142,17 +143,8 @@ class Dillema(BaseModel, frozen=True, extra="forbid"):
         parts = zip(made, [new for (_, new), _ in drawn], verdicts, strict=True)
         return [Counterfactual(made=one, rewriting=new, verdict=verdict) for one, new, verdict in parts], bounds
 
-    def _seen(self, run: Run, real: Dataset) -> list[tuple[Sample, str]]:
-        """Captions of real images, where a check is bounded by them; those that come with the data may be missing."""
-        if not self.checks.by_pairs or (self.captioner.kind == "given" and not any(s.caption for s in real.samples)):
-            return []
-        return spoken(real.samples, run.map(self.captioner, real.samples))
-
-    def _repaired(
-        self, run: Run, model: Tested, data: Collection, train: Dataset | None, tests: Mapping[str, Dataset]
-    ) -> Repaired | None:
-        if self.repair is None or train is None:
-            return None
+    def _repaired(self, run: Run, model: Tested, data: Collection, train: Dataset, tests: Choice) -> Repaired:
+        assert self.repair, "whoever trains further says how"
         trainers = self.repair.trainers(self.model or "")
         new, _ = self.counterfactuals(run, within(train, self.repair.quota, self.seed), reference(data, train))
         return repaired(run, model, trainers, (train, with_counterfactuals(train, new)), tests)

@@ -103,8 +103,10 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
 
     def _method(self) -> str:
         """Which search it was, and what of it the paper does not have."""
-        own = {"the pull is the mean over views of the estimate": self.search.views}
-        own |= {"the chain takes no noise": self.mode == "exact" and self.search.inner == "mean"}
+        own = {
+            "the pull is the mean over views of the estimate": self.search.views is not None,
+            "the chain takes no noise": self.mode == "exact" and self.search.inner == "mean",
+        }
         other = [words for words, is_so in own.items() if is_so and self.mode != "fast"]
         return METHOD[self.mode] + (f" Unlike there, {' and '.join(other)}." if other else "")
 
