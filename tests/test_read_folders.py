@@ -168,6 +168,17 @@ def test_splits_without_class_folders_are_not_classes(tmp_path):
         folders.read(class_folders(tmp_path, "train test"))
 
 
+def test_folders_that_begin_with_the_name_of_a_split_are_not_classes(tmp_path):
+    with pytest.raises(BadData, match="test_images, train_images are names of splits"):
+        folders.read(class_folders(tmp_path, "train_images test_images"))
+
+
+def test_a_table_beside_class_folders_is_told(tmp_path):
+    class_folders(tmp_path)
+    (tmp_path / "breeds.csv").write_text("id,breed\n0,beagle\n")
+    assert "breeds.csv: a table that was not read" in said(folders.read(tmp_path))
+
+
 def test_nothing_but_bad_files_is_refused_with_the_reason(tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()

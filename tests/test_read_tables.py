@@ -5,6 +5,7 @@ import os
 import pytest
 
 from counterfactory.data import tables
+from counterfactory.data.read import read
 from counterfactory.errors import BadData
 from pictures import counts, labels, picture, said
 
@@ -78,6 +79,19 @@ def test_two_tables_of_other_names_are_not_guessed_between(tmp_path):
         table(tmp_path, "path,label\na.png,x\nb.png,y\n", file=name)
     assert not tables.recognises(tmp_path)
     assert tables.recognises(tmp_path / "labels.csv")
+
+
+def test_of_several_tables_those_that_are_named_after_a_split_are_read(tmp_path):
+    table(tmp_path, "image_id,label\nb.png,4\n", file="sample_submission.csv")
+    table(
+        tmp_path,
+        "image_id,label\na.png,1\nc.png,2\n",
+        "train_images/a.png test_images/b.png train_images/c.png",
+        "train.csv",
+    )
+    collection = read(str(tmp_path))
+    assert (collection.kind, counts(collection), collection.classes) == ("CSV table", {"train": 2}, ("1", "2"))
+    assert "sample_submission.csv: a table beside that of the labels; not read" in said(collection)
 
 
 def test_a_table_of_something_else_is_not_recognised(tmp_path):
