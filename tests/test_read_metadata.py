@@ -108,6 +108,12 @@ def test_lists_are_soft_labels_or_several_labels(tmp_path):
     assert (three.classes, [s.target for s in three.splits["train"].samples]) == (("cat", "sun"), [(1, 1), (0, 1)])
 
 
+def test_an_empty_list_of_labels_says_that_there_is_none(tmp_path):
+    rows = [{"file_name": f"{i}.png", "labels": some} for i, some in enumerate((["a", "b"], ["a"], [], None))]
+    collection = metadata.read(folder_of(tmp_path, *rows))
+    assert [s.target for s in collection.splits["train"].samples] == [(1, 1), (1, 0), (0, 0), None]
+
+
 def test_masks_alone_are_a_segmentation(tmp_path):
     mask(tmp_path / "masks" / "0.png", [0, 2])
     collection = metadata.read(folder_of(tmp_path, {"file_name": "0.png", "mask": "masks/0.png"}))

@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +36,11 @@ class Card:
 
     classes: tuple[str, ...]
     task: Task = "single-label"
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """The number of each class by its name."""
+        return {name: number for number, name in enumerate(self.classes)}
 
 
 def publish(

@@ -203,12 +203,11 @@ def _card(parts: Sequence[Part], labels: Sequence[Any], root: Path) -> Card:
 
 
 def _dataset(found: Sequence[Found], split: str, card: Card) -> Dataset:
-    numbers = {name: number for number, name in enumerate(card.classes)}
     is_ours = "weight" in found[0][2]
     make = _ours if is_ours else _foreign
     weights = tuple(weight_of(row) for _, _, row in found) if is_ours else (1.0,)
     return Dataset(
-        samples=tuple(make(one, card, numbers) for one in found),
+        samples=tuple(make(one, card) for one in found),
         classes=card.classes,
         task=card.task,
         split=split,
@@ -216,20 +215,20 @@ def _dataset(found: Sequence[Found], split: str, card: Card) -> Dataset:
     )
 
 
-def _ours(found: Found, card: Card, numbers: Mapping[str, int]) -> Sample:
+def _ours(found: Found, card: Card) -> Sample:
     """A sample from an exported row, which is a published one but for the number in place of its label."""
     image, mask, row = found
     label = card.classes[row["label"]] if row["label"] >= 0 else None
     try:
-        return sample_of({**row, "label": label}, image, mask, numbers, is_ours=True)
+        return sample_of({**row, "label": label}, image, mask, card, is_ours=True)
     except (ValueError, TypeError) as error:
         raise BadData(f"{printable(image.place)}: {error}.") from error
 
 
-def _foreign(found: Found, card: Card, numbers: Mapping[str, int]) -> Sample:
+def _foreign(found: Found, card: Card) -> Sample:
     image, mask, row = found
     label = row["label"]
-    target = tuple(int(name in label) for name in card.classes) if isinstance(label, list) else numbers[label]
+    target = tuple(int(name in label) for name in card.classes) if isinstance(label, list) else card.numbers[label]
     return Sample(image=image, target=target, mask=mask, caption=row["caption"], attributes=row["attributes"])
 
 

@@ -202,13 +202,12 @@ def _split(record: Record) -> str:
 
 
 def _dataset(split: str, records: Sequence[Record], card: Card, found: Found, is_ours: bool) -> Dataset:
-    numbers = {name: number for number, name in enumerate(card.classes)}
     samples: list[Sample] = []
     weights: list[float] = []
     for record in records:
         try:
             image, mask = found[record.path], _mask(record, found)
-            samples.append(sample_of(record.row, image, mask, numbers, is_ours))
+            samples.append(sample_of(record.row, image, mask, card, is_ours))
             weights.append(weight_of(record.row))
         except (ValueError, TypeError) as error:
             raise BadData(f"{record.where}: {error}.") from error

@@ -13,6 +13,7 @@ from counterfactory.data.labels import natural
 from counterfactory.data.problems import printable
 from counterfactory.data.rows import LABEL, column, read_rows, read_text
 from counterfactory.errors import BadData
+from counterfactory.publish import Card
 from counterfactory.types import Address, Origin, Plain, Problem, Sample, Target, Task
 
 Row = Mapping[str, Any]
@@ -95,12 +96,12 @@ def classes_of(rows: Sequence[Row]) -> tuple[str, ...]:
     return names if length == len(names) else tuple(f"class {number}" for number in range(length))
 
 
-def sample_of(row: Row, image: Address, mask: Address | None, numbers: Mapping[str, int], is_ours: bool) -> Sample:
+def sample_of(row: Row, image: Address, mask: Address | None, card: Card, is_ours: bool) -> Sample:
     """The sample of a row; a `ValueError` says what is wrong with it."""
     caption = row.get("caption") or row.get("text")
     return Sample(
         image=_known_as(row.get("digest"), image) if is_ours else image,
-        target=target_of(row, numbers),
+        target=target_of(row, card),
         mask=_known_as(row.get("mask_digest"), mask) if is_ours and mask else mask,
         caption=str(caption) if caption else None,
         attributes=_attributes(row, is_ours),
@@ -108,8 +109,9 @@ def sample_of(row: Row, image: Address, mask: Address | None, numbers: Mapping[s
     )
 
 
-def target_of(row: Row, numbers: Mapping[str, int]) -> Target:
+def target_of(row: Row, card: Card) -> Target:
     """A distribution, a 0/1 vector with gaps or the number of a class: the first that the row has."""
+    numbers = card.numbers
     soft, several = (structure(row.get(name)) for name in VECTORS)
     if isinstance(soft, Mapping):
         return _distribution([soft.get(name) or 0.0 for name in numbers], len(numbers))
@@ -119,6 +121,8 @@ def target_of(row: Row, numbers: Mapping[str, int]) -> Target:
         return tuple(int(name in several) for name in numbers)
     if several:
         return _marks(several, len(numbers))
+    if several == [] and card.task == "multi-label":
+        return (0,) * len(numbers)
     text = label_text(row)
     if text is None or text in numbers:
         return None if text is None else numbers[text]

@@ -178,12 +178,11 @@ def _card_of(path: Path, groups: Sequence[Group]) -> Card:
 
 
 def _dataset(split: str, groups: Sequence[Group], card: Card, is_ours: bool) -> Dataset:
-    numbers = {name: number for number, name in enumerate(card.classes)}
     samples, weights = [], []
     for group in groups:
         try:
             assert group.image
-            samples.append(sample_of(group.row, group.image, group.mask, numbers, is_ours))
+            samples.append(sample_of(group.row, group.image, group.mask, card, is_ours))
             weights.append(weight_of(group.row))
         except (ValueError, TypeError) as error:
             raise BadData(f"{group.where}: {error}.") from error

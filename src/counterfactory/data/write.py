@@ -142,19 +142,18 @@ def _dtype(kind: pa.DataType) -> str:
 
 def _table(rows: Sequence[Row], split: Path, schema: pa.Schema, card: Card) -> pa.Table:
     """Rows with the bytes of their files; empty text and no seed are nulls here, as columns have types."""
-    numbers = {name: number for number, name in enumerate(card.classes)}
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     for row in rows:
         for name, value in row.items():
-            columns[PICTURES.get(name, name)].append(_value(name, value, split, numbers))
+            columns[PICTURES.get(name, name)].append(_value(name, value, split, card))
     return pa.table(columns, schema=schema)
 
 
-def _value(name: str, value: Any, split: Path, numbers: Mapping[str, int]) -> Any:
+def _value(name: str, value: Any, split: Path, card: Card) -> Any:
     if name in PICTURES:
         return {"bytes": (split / value).read_bytes(), "path": Path(value).name} if value else None
     if name == "label":
-        return numbers.get(value, -1)
+        return card.numbers.get(value, -1)
     if name == "seed":
         return None if value < 0 else value
     return None if value == "" else value
@@ -197,7 +196,7 @@ def _members(row: Row, split: Path, endings: Mapping[str, str], card: Card) -> I
         if name in endings:
             yield endings[name], (split / row[name]).read_bytes() if row.get(name) else b""
     if "label" in endings:
-        yield endings["label"], str(card.classes.index(row["label"]) if row["label"] else -1).encode()
+        yield endings["label"], str(card.numbers.get(row["label"], -1)).encode()
     said = {name: value for name, value in row.items() if name not in PICTURES}
     yield "json", json.dumps(said, ensure_ascii=False).encode()
 
