@@ -173,6 +173,15 @@ def test_folders_that_begin_with_the_name_of_a_split_are_not_classes(tmp_path):
         folders.read(class_folders(tmp_path, "train_images test_images"))
 
 
+def test_masks_beside_the_images_of_a_class_are_told_and_are_no_images(tmp_path):
+    class_folders(tmp_path)
+    for name in ("0_mask", "0_mask_1", "sleep_mask", "photo_1", "_mask"):
+        picture(tmp_path / "cat" / f"{name}.png")
+    collection = folders.read(tmp_path)
+    assert counts(collection) == {"train": 9}
+    assert "cat/0_mask.png, cat/0_mask_1.png: by its name the mask of an image beside it" in said(collection)
+
+
 def test_a_table_beside_class_folders_is_told(tmp_path):
     class_folders(tmp_path)
     (tmp_path / "breeds.csv").write_text("id,breed\n0,beagle\n")

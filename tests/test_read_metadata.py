@@ -121,6 +121,12 @@ def test_masks_alone_are_a_segmentation(tmp_path):
     assert not collection.problems
 
 
+def test_a_mask_of_another_size_is_told(tmp_path):
+    mask(tmp_path / "masks" / "0.png", [0, 1], size=(4, 8))
+    collection = metadata.read(folder_of(tmp_path, {"file_name": "0.png", "mask": "masks/0.png"}))
+    assert said(collection) == "0.png: image and mask differ in size; bring them to one"
+
+
 def test_what_is_missing_on_either_side_is_told(tmp_path):
     rows = [{"file_name": f"{i}.png", "label": "ab"[i % 2], "mask": ""} for i in range(4)]
     folder_of(tmp_path, *rows, {"file_name": "no_mask.png", "label": "a", "mask": "lost.png"})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from counterfactory.data.images import any_image_below, images_below, images_in, subfolders
 from counterfactory.data.labelled import Labelled, collect
+from counterfactory.data.masks import masks_among
 from counterfactory.data.problems import below, listed, printable, problem
 from counterfactory.data.splits import split_name
 from counterfactory.data.tables import tables_in
@@ -27,6 +28,11 @@ def read(path: Path) -> Collection:
     tops = splits or [path]
     rows = [row for top in tops for row in _rows(top, (split_name(top.name) if splits else None) or "train")]
     problems = [said for top in tops for said in _left_out(top, path)]
+    masks = masks_among(row.path for row in rows)
+    rows = [row for row in rows if row.path not in masks]
+    problems += problem(
+        sorted(below(mask, path) for mask in masks), "by its name the mask of an image beside it; left out"
+    )
     if splits:
         others = [folder for folder in subfolders(path) if folder not in splits and any_image_below(folder)]
         problems += problem(

@@ -11,6 +11,7 @@ from typing import Any
 from counterfactory.data.images import addresses, images_below, lies_in, subfolders
 from counterfactory.data.labelled import nothing_left
 from counterfactory.data.labels import absent_classes, at_least_two
+from counterfactory.data.masks import have_one_size
 from counterfactory.data.problems import below, printable, problem
 from counterfactory.data.records import (
     Row,
@@ -73,6 +74,7 @@ def read(path: Path) -> Collection:
     if published is None:
         problems += _unlabelled(path, records, card)
         records = [record for record in records if not _lacks_label(record, card)]
+    problems += _ill_sized(path, records, found)
     splits = {
         split: _dataset(split, some, card, found, published is not None)
         for split, some in parted(records, _split).items()
@@ -195,6 +197,12 @@ def _unlabelled(path: Path, records: Sequence[Record], card: Card) -> tuple[Prob
 def _lacks_label(record: Record, card: Card) -> bool:
     """Whether other rows have a label and this one has none."""
     return bool(card.classes) and card.task == "single-label" and label_text(record.row) is None
+
+
+def _ill_sized(path: Path, records: Sequence[Record], found: Found) -> tuple[Problem, ...]:
+    pairs = [(record.path, record.mask) for record in records if record.mask and record.mask in found]
+    differ = (below(image, path) for (image, _), fits in zip(pairs, have_one_size(pairs), strict=True) if not fits)
+    return problem(differ, "image and mask differ in size; bring them to one")
 
 
 def _split(record: Record) -> str:
