@@ -128,7 +128,9 @@ def test_many_bad_files_are_one_problem(tmp_path):
     assert "cat/bad4.png and 15 more: empty file" in said(folders.read(tmp_path))
 
 
-@pytest.mark.parametrize("ending", ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "JPG"])
+@pytest.mark.parametrize(
+    "ending", ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "JPG", "jfif", "jpe"]
+)
 def test_every_kind_of_image_file_is_read(tmp_path, ending):
     class_folders(tmp_path, count=1)
     picture(tmp_path / "cat" / f"more.{ending}")
