@@ -81,7 +81,21 @@ def test_without_notes_numbers_and_words_are_classes(tmp_path):
     assert (numbers.classes, labels(numbers)) == (("2", "10"), ["10", "2", "2"])
     words = reader.read(write(tmp_path / "w" / "train.parquet", label=["dog", "cat", None], caption=["a", "b", "c"]))
     assert (words.classes, labels(words)) == (("cat", "dog"), ["dog", "cat"])
-    assert said(words) == "train.parquet row 2: no label in this row; skipped"
+    assert said(words) == "train.parquet row 2: no label in this row (a name or a whole number); skipped"
+
+
+@pytest.mark.parametrize(
+    ("column", "classes"),
+    [
+        (pa.array(["dog", "cat", "dog"]).dictionary_encode(), ["dog", "cat", "dog"]),
+        (pa.array([7, 30, 7]).dictionary_encode(), ["7", "30", "7"]),
+        (pa.array([1.0, 0.0, None]), ["1", "0"]),
+        (pa.array([1.0, float("nan"), 0.0]), ["1", "0"]),
+        (pa.array([1.0, 0.5, 0.0]), ["1", "0"]),
+    ],
+)
+def test_labels_are_read_as_data_frames_write_them(tmp_path, column, classes):
+    assert labels(reader.read(write(tmp_path / "x.parquet", label=column))) == classes
 
 
 def test_of_several_labels_the_finest_is_used_and_said(tmp_path):
@@ -149,6 +163,7 @@ def test_lists_of_images_are_refused_by_name(tmp_path):
     [
         ({"text": ["a"], "label": [1]}, "no column of encoded images among text, label"),
         ({"image": [b"x"], "score": [0.5]}, "no column of labels among image, score"),
+        ({"image": [b"x"], "label": [[0.5]]}, r"label \(list<.*double>\)"),
         ({"image": [b"x", b"y"], "label": [1, 1]}, "one class only"),
     ],
 )

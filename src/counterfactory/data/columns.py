@@ -136,7 +136,9 @@ def _rows(part: Part, wrong: dict[str, list[str]]) -> Iterator[Found]:
                     f"{part.path.name} row {index}"
                 )
             elif columns.card is None and label["label"] is None:
-                wrong.setdefault("no label in this row; skipped", []).append(f"{part.path.name} row {index}")
+                wrong.setdefault("no label in this row (a name or a whole number); skipped", []).append(
+                    f"{part.path.name} row {index}"
+                )
             else:
                 yield image, mask, label
         start += len(batch)
@@ -183,7 +185,9 @@ def _said(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
 
 
 def _name(value: Any, names: Sequence[str] | None) -> str | None:
-    """A class by name; numbers below zero say that there is none."""
+    """A class by name; numbers below zero, and those that are not whole, say that there is none."""
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else None
     if value is None or (names and isinstance(value, int) and not 0 <= value < len(names)):
         return None
     return names[value] if names and isinstance(value, int) else str(value)
@@ -266,9 +270,10 @@ def _label(schema: pa.Schema, named: Mapping[str, Sequence[str]], where: Path) -
     plain = [name for name in LABELS if name in schema.names and _is_label(schema.field(name).type)]
     several = [name for name in plain if name in named] or list(named) or plain
     if not several:
+        seen = ", ".join(f"{name} ({schema.field(name).type})" if name in LABELS else name for name in schema.names)
         raise BadData(
-            f"{printable(str(where))} has no column of labels among {', '.join(schema.names)}; "
-            "call the one with the class names or numbers 'label'."
+            f"{printable(str(where))} has no column of labels among {seen}; "
+            "call the one with the class names or whole numbers 'label'."
         )
     finest = max(several, key=lambda name: len(named.get(name, ())))
     what = f"several columns of labels ({', '.join(several)}): {finest}, the finest, is used"
@@ -276,9 +281,11 @@ def _label(schema: pa.Schema, named: Mapping[str, Sequence[str]], where: Path) -
 
 
 def _is_label(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_list(kind) else kind
+    if pa.types.is_list(kind) or pa.types.is_dictionary(kind):
+        return not pa.types.is_floating(kind.value_type) and _is_label(kind.value_type)
     return bool(
         pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)  # whole numbers, where a missing one made them floats
         or pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
         or pa.types.is_boolean(kind)
