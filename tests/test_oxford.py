@@ -46,6 +46,11 @@ def test_pets_have_breeds_splits_and_trimaps(tmp_path):
     assert "images/Abyssinian_7.jpg: an image that no list has" in said(collection)
 
 
+def test_a_name_that_is_too_long_for_the_disk_is_told(tmp_path):
+    lines(pets(tmp_path) / "annotations" / "test.txt", "Abyssinian_9 1 1 1", f"Abyssinian_{'9' * 300} 1 1 1")
+    assert counts(oxford.read(tmp_path)) == {"train": 2, "test": 1}
+
+
 def test_a_list_of_another_form_is_refused(tmp_path):
     lines(pets(tmp_path) / "annotations" / "test.txt", "Abyssinian_9")
     with pytest.raises(BadData, match=r"test.txt: expected lines like"):

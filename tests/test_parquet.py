@@ -138,11 +138,11 @@ def test_an_image_that_is_only_named_is_found_beside_the_table(tmp_path):
 
 def test_a_name_that_leads_out_of_the_tables_folder_is_not_followed(tmp_path):
     secret = picture(tmp_path / "secret.png")
-    images = [{"bytes": None, "path": name} for name in ("../secret.png", str(secret))]
+    images = [{"bytes": None, "path": name} for name in ("../secret.png", str(secret), "x" * 300)]
     images += [{"bytes": png(n), "path": None} for n in (1, 2)]
-    collection = reader.read(write(tmp_path / "data" / "x.parquet", images, label=["a", "a", "a", "b"]))
+    collection = reader.read(write(tmp_path / "data" / "x.parquet", images, label=["a", "a", "a", "a", "b"]))
     assert counts(collection) == {"train": 2}
-    assert "x.parquet row 0, x.parquet row 1: no image in this row, nor in the table's folder" in said(collection)
+    assert "x.parquet row 1, x.parquet row 2: no image in this row, nor in the table's folder" in said(collection)
 
 
 def test_a_mask_column_is_kept(tmp_path):

@@ -121,6 +121,16 @@ def test_masks_alone_are_a_segmentation(tmp_path):
     assert not collection.problems
 
 
+def test_a_file_name_that_is_too_long_for_the_disk_is_told(tmp_path):
+    folder_of(tmp_path, *({"file_name": f"{i}.png", "label": "ab"[i], "mask": "y" * 300} for i in range(2)))
+    with open(tmp_path / "metadata.jsonl", "a") as file:
+        file.write(json.dumps({"file_name": "x" * 300, "label": "a"}))
+    collection = metadata.read(tmp_path)
+    assert counts(collection) == {"train": 2}
+    assert f"{'x' * 300}: in the metadata, but no such file" in said(collection)
+    assert f"{'y' * 300}: a mask that is not there" in said(collection)
+
+
 def test_a_mask_of_another_size_is_told(tmp_path):
     mask(tmp_path / "masks" / "0.png", [0, 1], size=(4, 8))
     collection = metadata.read(folder_of(tmp_path, {"file_name": "0.png", "mask": "masks/0.png"}))

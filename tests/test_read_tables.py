@@ -110,6 +110,12 @@ def test_rows_without_files_and_files_without_rows_are_listed(tmp_path):
     assert "a.png: in the table with two labels; the first is kept" in said(collection)
 
 
+def test_a_column_of_encoded_images_is_told_and_names_no_files(tmp_path):
+    collection = tables.read(table(tmp_path, f"image,label\na.png,x\nb.png,y\n{'Q' * 3000},x\n", "a.png b.png"))
+    assert counts(collection) == {"train": 2}
+    assert "in the table, but no such file" in said(collection)
+
+
 def test_an_image_in_two_splits_is_told(tmp_path):
     text = "path,label,split\na.png,cat,train\nb.png,dog,train\na.png,cat,test\nc.png,dog,test\nb.png,dog,train\n"
     collection = tables.read(table(tmp_path, text))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from counterfactory.data import read, write
 from counterfactory.data.write import export
-from counterfactory.errors import BadConfig, BadData
+from counterfactory.errors import BadConfig, BadData, DiskTrouble, writing
 from counterfactory.keys import digest
 from counterfactory.pixels import Pixels
 from counterfactory.publish import publish
@@ -67,6 +67,11 @@ def test_parquet_is_cut_into_files_and_groups_and_stays_whole(tmp_path, out, mon
     assert "train-00001-of-00003.parquet" in names
     assert read.read(str(exported)).splits["train"].samples == out[1]["train"].samples
     assert len(load(exported, str(exported))["train"]) == 5
+
+
+def test_a_name_that_is_too_long_for_the_disk_is_said(tmp_path):
+    with pytest.raises(DiskTrouble, match="has a name that is too long"), writing(tmp_path):
+        (tmp_path / ("x" * 300)).mkdir()
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ DISK_ERRORS = {
     errno.EPERM: "may not be written",
     errno.ENOTDIR: "is not a folder",
     errno.EEXIST: "is in the way: expected a folder there",
+    errno.ENAMETOOLONG: "has a name that is too long",
     errno.EIO: "cannot be read or written",
 }
 

@@ -1,6 +1,7 @@
 """What the columns of an image table mean, and its rows as a collection. Knows Arrow and the notes in its schemas."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -167,7 +168,7 @@ def _addresses(part: Part, table: pa.Table, column: str, start: int) -> list[Add
 def _beside(table: Path, said: Any) -> Address | None:
     name = said.get("path") if isinstance(said, dict) else None
     path = table.parent / name if name else None
-    if path is None or not lies_in(path, table.parent) or not path.is_file():
+    if path is None or not lies_in(path, table.parent) or not os.path.isfile(path):
         return None
     return Address(digest(path.read_bytes()), f"file:{path}")
 

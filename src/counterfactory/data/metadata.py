@@ -3,6 +3,7 @@
 What this project publishes is such a folder, with a `dataset.json` that fixes the classes and the task.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,7 +63,7 @@ def read(path: Path) -> Collection:
     """Every row whose image is there, in the order of the rows."""
     published = _card(path)
     records, problems = _records(path, published is not None)
-    masks = [mask for record in records if (mask := record.mask) and lies_in(mask, path) and mask.is_file()]
+    masks = [mask for record in records if (mask := record.mask) and lies_in(mask, path) and os.path.isfile(mask)]
     found, wrong = addresses(list(dict.fromkeys([*(record.path for record in records), *masks])), path)
     problems = [*problems, *wrong, *_unlisted(path, records)]
     records = [record for record in records if record.path in found]
@@ -121,11 +122,11 @@ def _records(path: Path, is_ours: bool) -> tuple[list[Record], list[Problem]]:
     )
     problems += problem(outside, "outside of the folder that was given; not read")
     records = [record for record in records if lies_in(record.path, path)]
-    missing = (below(record.path, path) for record in records if not record.path.is_file())
+    missing = (below(record.path, path) for record in records if not os.path.isfile(record.path))
     problems += problem(missing, "in the metadata, but no such file; row skipped")
-    lost = (below(record.mask, path) for record in records if record.mask and not record.mask.is_file())
+    lost = (below(record.mask, path) for record in records if record.mask and not os.path.isfile(record.mask))
     problems += problem(lost, "a mask that is not there; its image is kept without")
-    return [record for record in records if record.path.is_file()], problems
+    return [record for record in records if os.path.isfile(record.path)], problems
 
 
 def _record(file: Path, split: str | None, row: dict[str, Any], number: int) -> Record:

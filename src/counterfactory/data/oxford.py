@@ -1,5 +1,6 @@
 """Oxford-IIIT Pets and Flowers102 as their authors distribute them: lists of names, and `.mat` files."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def _pets(path: Path) -> Collection:
         (split, *fields) for split, name in PET_SPLITS.items() for fields in _pet_list(path / "annotations" / name)
     ]
     trimaps = [path / "annotations" / "trimaps" / f"{stem}.png" for _, stem, _ in lines]
-    masks, unread = addresses([trimap for trimap in trimaps if trimap.is_file()], path)
+    masks, unread = addresses([trimap for trimap in trimaps if os.path.isfile(trimap)], path)
     rows = [
         Labelled(path=path / "images" / f"{stem}.jpg", label=_breed(stem), split=split, mask=masks.get(trimap))
         for (split, stem, _), trimap in zip(lines, trimaps, strict=True)
@@ -92,9 +93,9 @@ def _collect(
     path: Path, kind: str, rows: Sequence[Labelled], problems: list[Problem], classes: tuple[str, ...]
 ) -> Collection:
     """The rows whose images are there."""
-    missing = [below(row.path, path) for row in rows if not row.path.is_file()]
+    missing = [below(row.path, path) for row in rows if not os.path.isfile(row.path)]
     listed = {row.path for row in rows}
     unlisted = [below(image, path) for image in images_in(rows[0].path.parent) if image not in listed] if rows else []
     problems += problem(missing, "in the lists, but no such file; skipped")
     problems += problem(unlisted, "an image that no list has; left out")
-    return collect(path, kind, [row for row in rows if row.path.is_file()], problems, classes)
+    return collect(path, kind, [row for row in rows if os.path.isfile(row.path)], problems, classes)

@@ -102,7 +102,7 @@ def _file(text: str, folder: Path, by_name: Mapping[str, Path | None]) -> Path |
     """The file that a row means: relative to the table, or by its bare name where only one image has it."""
     for name in (text, _as_bytes(text)):
         path = folder / name
-        if name and path.is_file():
+        if name and os.path.isfile(path):
             return Path(os.path.normpath(path))
         if name in by_name:
             return by_name[name]
