@@ -182,6 +182,42 @@ def test_damaged_files_and_pointers_are_said(tmp_path):
         reader.read(tmp_path)
 
 
+def test_damage_inside_of_a_file_is_said(tmp_path):
+    path = write(tmp_path / "train.parquet", label=[0, 1] * 20)
+    data = bytearray(path.read_bytes())
+    data[40:140] = bytes(byte ^ 0xFF for byte in data[40:140])
+    path.write_bytes(data)
+    with pytest.raises(BadData, match=r"train.parquet cannot be read \(damaged"):
+        reader.read(tmp_path)
+
+
+@pytest.mark.parametrize("notes", [b"{not json", b'{"info": null}', b"[]", b'{"info": {"features": [1]}}', b"\xff"])
+def test_notes_of_another_form_are_passed_over(tmp_path, notes):
+    table = parquet.read_table(write(tmp_path / "x.parquet", label=[0, 1]))
+    parquet.write_table(
+        table.replace_schema_metadata({"huggingface": notes, "counterfactory": notes}), tmp_path / "x.parquet"
+    )
+    assert labels(reader.read(tmp_path)) == ["0", "1"]
+
+
+def ours(path, **columns):
+    table = parquet.read_table(write(path, **columns))
+    card = json.dumps({"classes": ["cat", "dog"], "task": "single-label"})
+    parquet.write_table(table.replace_schema_metadata({"counterfactory": card}), path)
+    return reader.read(path)
+
+
+def test_an_edited_export_is_read_as_far_as_it_is_ours(tmp_path):
+    path = tmp_path / "x.parquet"
+    nothing = ours(path, label=pa.array([None, 1]), weight=[1.0, 0.5]).splits["train"]
+    assert ([sample.target for sample in nothing.samples], nothing.weights) == ([None, 1], (1.0, 0.5))
+    assert ours(path, label=[0, 1]).classes == ("0", "1")
+    with pytest.raises(BadData, match="no column of labels"):
+        ours(path, weight=[1.0, 0.5])
+    with pytest.raises(BadData, match="label 77 is none of the 2 classes"):
+        ours(path, label=[77, 1], weight=[1.0, 0.5])
+
+
 def test_several_tables_in_one_folder_are_not_mixed(tmp_path):
     write(tmp_path / "plain" / "train.parquet", label=[0, 1])
     write(tmp_path / "crops" / "train.parquet", label=[0, 1])

@@ -215,6 +215,31 @@ def test_one_class_is_refused(tmp_path):
         metadata.read(folder_of(tmp_path, {"file_name": "0.png", "label": "a"}))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"a": 1}\n{"a": 2}', "[]", "3", '{"classes": null}', '{"labels": ["a"]}', '{"classes": [1], "task": "x"}'),
+        '{"classes": ["a", "b"], "task": "classification"}',
+        '{"classes": ["a", "b"], "task": "single-label", "format": "2"}',
+    ],
+)
+def test_notes_of_the_same_name_in_another_form_are_not_ours(tmp_path, text):
+    rows = [{"file_name": f"{i}.png", "label": name} for i, name in enumerate(("cat", "dog"))]
+    for root in (tmp_path / "with", tmp_path / "with" / "inside"):
+        folder_of(root, *rows)
+    (tmp_path / "with" / "dataset.json").write_text(text)
+    collection = metadata.read(tmp_path / "with")
+    assert (collection.classes, counts(collection)) == (("cat", "dog"), {"train": 2})
+    assert "dataset.json: not in the form of published data; not read" in said(collection)
+    assert counts(metadata.read(tmp_path / "with" / "inside")) == {"train": 2}
+
+
+def test_a_damaged_parquet_of_metadata_is_said(tmp_path):
+    (picture(tmp_path / "0.png").parent / "metadata.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(BadData, match=r"metadata.parquet is damaged"):
+        metadata.read(tmp_path)
+
+
 def test_a_folder_of_a_later_version_is_refused(tmp_path):
     folder_of(tmp_path / "train", {"file_name": "0.png", "label": "a"})
     (tmp_path / "dataset.json").write_text('{"format": 99, "classes": ["a", "b"], "task": "single-label"}')

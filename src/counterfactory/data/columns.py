@@ -19,7 +19,7 @@ from counterfactory.data.records import sample_of, weight_of
 from counterfactory.data.splits import parted
 from counterfactory.errors import BadData
 from counterfactory.keys import digest
-from counterfactory.publish import Card
+from counterfactory.publish import Card, card_from
 from counterfactory.types import Address, Collection, Dataset, Problem, Sample, Task
 
 IMAGES = ("image", "img", "picture", "photo", "pixel_values", "jpg", "png")
@@ -66,10 +66,9 @@ def columns_of(schema: pa.Schema, features: Mapping[str, Any], where: Path) -> t
             + "; expected one of structures with 'bytes', or of bytes, best called 'image'."
         )
     mask = next((name for name in MASKS if name in images and name != image), None)
-    said = (schema.metadata or {}).get(OURS)
-    if said:
-        card = json.loads(said)
-        ours = Card(classes=tuple(card["classes"]), task=card["task"])
+    said = (schema.metadata or {}).get(OURS, b"")
+    ours = card_from(said, where) if {"label", "weight"} <= set(schema.names) else None
+    if ours:
         return Columns(image=image, label="label", names=ours.classes, mask=mask, card=ours), ()
     named = {name: names for name in schema.names if (names := _class_names(features.get(name)))}
     label, problems = _label(schema, named, where)
@@ -93,9 +92,11 @@ def columns_of(schema: pa.Schema, features: Mapping[str, Any], where: Path) -> t
 
 def features_of(schema: pa.Schema) -> dict[str, Any]:
     """The `datasets` library's notes in a schema: what it calls features."""
-    said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    features: dict[str, Any] = said.get("info", {}).get("features") or {}
-    return features
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (ValueError, LookupError, TypeError):
+        return {}
+    return features if isinstance(features, dict) else {}
 
 
 def collect(root: Path, kind: str, parts: Sequence[Part], problems: Sequence[Problem] = ()) -> Collection:
@@ -223,11 +224,20 @@ def _dataset(found: Sequence[Found], split: str, card: Card) -> Dataset:
 def _ours(found: Found, card: Card) -> Sample:
     """A sample from an exported row, which is a published one but for the number in place of its label."""
     image, mask, row = found
-    label = card.classes[row["label"]] if row["label"] >= 0 else None
     try:
+        label = _class(row["label"], card.classes)
         return sample_of({**row, "label": label}, image, mask, card, is_ours=True)
     except (ValueError, TypeError) as error:
         raise BadData(f"{printable(image.place)}: {error}.") from error
+
+
+def _class(number: int | None, classes: Sequence[str]) -> str | None:
+    """The name of a class by its number; none at all, and numbers below zero, say that there is none."""
+    if number is None or number < 0:
+        return None
+    if number >= len(classes):
+        raise ValueError(f"label {number} is none of the {len(classes)} classes")
+    return classes[number]
 
 
 def _foreign(found: Found, card: Card) -> Sample:

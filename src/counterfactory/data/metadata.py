@@ -30,7 +30,7 @@ from counterfactory.data.rows import read_header
 from counterfactory.data.segments import segment_classes
 from counterfactory.data.splits import parted, split_name
 from counterfactory.errors import BadData
-from counterfactory.publish import CARD, Card, read_card
+from counterfactory.publish import CARD, Card, find_card
 from counterfactory.types import Address, Collection, Dataset, Problem, Sample
 
 Found = Mapping[Path, Address]
@@ -73,6 +73,7 @@ def read(path: Path) -> Collection:
         records = _labelled_by_folder(records)
     card = published or _card_of(path, records, found)
     if published is None:
+        problems += problem([CARD] if (path / CARD).is_file() else [], "not in the form of published data; not read")
         problems += _unlabelled(path, records, card)
         records = [record for record in records if not _lacks_label(record, card)]
     problems += _ill_sized(path, records, found)
@@ -91,7 +92,7 @@ def _files(path: Path) -> list[tuple[Path, str | None]]:
     if not path.is_dir():
         return []
     if here := _file(path):
-        return [(here, path.name if (path.parent / CARD).is_file() else None)]
+        return [(here, path.name if find_card(path.parent) else None)]
     return [(file, folder.name) for folder in subfolders(path) if (file := _file(folder))]
 
 
@@ -106,7 +107,7 @@ def _file(folder: Path) -> Path | None:
 
 def _card(path: Path) -> Card | None:
     """What was published beside the splits, seen from the whole or from one split."""
-    return next((read_card(folder) for folder in (path, path.parent) if (folder / CARD).is_file()), None)
+    return find_card(path) or find_card(path.parent)
 
 
 def _records(path: Path, is_ours: bool) -> tuple[list[Record], list[Problem]]:

@@ -1,7 +1,7 @@
 """Parquet files as Hugging Face lays them out (`train-00000-of-00001.parquet`, perhaps in `data`), or one alone."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -76,13 +76,15 @@ def _split(file: Path, root: Path) -> str:
 def _schema(file: Path) -> pa.Schema:
     try:
         return parquet.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         with file.open("rb") as stream:
             is_pointer = stream.read(11) == b"version htt"
         reason = "a Git LFS pointer, not the file itself: run `git lfs pull`" if is_pointer else f"damaged: {error}"
         raise BadData(f"{printable(str(file))} cannot be read ({reason}).") from error
 
 
-def _batches(file: Path, columns: list[str]) -> Iterable[pa.RecordBatch]:
-    batches: Iterable[pa.RecordBatch] = parquet.ParquetFile(file).iter_batches(ROWS, columns=columns or None)
-    return batches
+def _batches(file: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from parquet.ParquetFile(file).iter_batches(ROWS, columns=columns or None)
+    except (OSError, pa.ArrowException) as error:
+        raise BadData(f"{printable(str(file))} cannot be read (damaged: {error}); fetch it again.") from error

@@ -32,9 +32,7 @@ def load_rows(file: Path) -> tuple[list[dict[str, Any]], tuple[Problem, ...]]:
         table = read_rows(file)
         return [{name: _cell(name, text) for name, text in row.items()} for row in table.rows], table.problems
     if file.suffix == ".parquet":
-        from pyarrow import parquet
-
-        return parquet.read_table(file).to_pylist(), ()
+        return _parquet_rows(file), ()
     text, problems = read_text(file)
     return [_json_row(file, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()], problems
 
@@ -159,6 +157,16 @@ def _cell(name: str, text: str) -> Plain:
         with suppress(ValueError):
             return text if text[0] == "0" and text.isdecimal() and len(text) > 1 else kind(text)
     return text
+
+
+def _parquet_rows(file: Path) -> list[dict[str, Any]]:
+    from pyarrow import ArrowException, parquet
+
+    try:
+        rows: list[dict[str, Any]] = parquet.read_table(file).to_pylist()
+    except (OSError, ArrowException) as error:
+        raise BadData(f"{printable(str(file))} is damaged ({error}); fetch or write it again.") from error
+    return rows
 
 
 def _json_row(file: Path, number: int, line: str) -> dict[str, Any]:
