@@ -27,6 +27,7 @@ LABELS = ("fine_label", "label", "labels", "fine_labels", "class", "category", "
 CAPTIONS = ("caption", "text", "captions", "prompt_text", "description")
 MASKS = ("mask", "segmentation", "segmentation_mask", "annotation", "label_mask")
 OURS = b"counterfactory"  # where an exported table keeps its `dataset.json`
+SPLIT = "split"  # and there the name of its split, of which that of the file tells less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,15 @@ def features_of(schema: pa.Schema) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError):
         return {}
     return features if isinstance(features, dict) else {}
+
+
+def split_of(schema: pa.Schema) -> str | None:
+    """The split that an exported table says it is."""
+    try:
+        split = json.loads((schema.metadata or {})[OURS])[SPLIT]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return split if isinstance(split, str) else None
 
 
 def collect(root: Path, kind: str, parts: Sequence[Part], problems: Sequence[Problem] = ()) -> Collection:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from counterfactory.data.columns import Part, collect, columns_of, features_of
+from counterfactory.data.columns import Part, collect, columns_of, features_of, split_of
 from counterfactory.data.images import subfolders
 from counterfactory.data.problems import listed, printable
-from counterfactory.data.splits import split_name
+from counterfactory.data.splits import shard_name, split_name
 from counterfactory.errors import BadData
 from counterfactory.types import Collection, Problem
 
@@ -34,7 +34,11 @@ def read(path: Path) -> Collection:
         problems |= {said.what: said for said in chosen}
         parts.append(
             Part(
-                split=_split(file, path), path=file, scheme="parquet", columns=columns, batches=partial(_batches, file)
+                split=_split(file, path, schema),
+                path=file,
+                scheme="parquet",
+                columns=columns,
+                batches=partial(_batches, file),
             )
         )
     return collect(path, "Hugging Face parquet", parts, tuple(problems.values()))
@@ -64,9 +68,12 @@ def _table(folder: Path, root: Path) -> Path:
     return _table(folder.parent, root) if is_part else folder
 
 
-def _split(file: Path, root: Path) -> str:
-    """The split in a file's name, else that of its folder below the root, else train."""
+def _split(file: Path, root: Path, schema: pa.Schema) -> str:
+    """The split in a file's name, as its notes spell it; else that of its folder below the root, else train."""
     shard = SHARD.fullmatch(file.stem)
+    split = split_of(schema)
+    if shard and split and shard_name(split) == shard[1]:
+        return split
     if shard:
         return split_name(shard[1]) or shard[1]
     folder = "" if root.absolute() in (file, file.parent) else file.parent.name

@@ -16,9 +16,10 @@ from typing import Any, Literal
 import pyarrow as pa
 from pyarrow import parquet
 
-from counterfactory.data.columns import OURS
+from counterfactory.data.columns import OURS, SPLIT
 from counterfactory.data.images import lies_in
-from counterfactory.data.splits import parted
+from counterfactory.data.problems import listed
+from counterfactory.data.splits import parted, shard_name
 from counterfactory.errors import BadConfig, BadData, writing
 from counterfactory.publish import CARD, ROWS, Card, read_card
 
@@ -89,15 +90,23 @@ def _image_folder(splits: Sequence[Path], out: Path, _card: Card) -> None:
 def _parquet(splits: Sequence[Path], out: Path, card: Card) -> None:
     """Hugging Face's layout, with the classes as features in the schema, and ours beside for lossless reading."""
     (out / "data").mkdir()
+    _refuse_one_name([split.name for split in splits])
     for split in splits:
         total = sum(1 for _ in _portions(split, SHARD))
-        name = split.name.replace("-", "_")  # what that library allows
+        name = shard_name(split.name)
         for number, rows in enumerate(_portions(split, SHARD)):
-            schema = _schema(rows[0], card)
+            schema = _schema(rows[0], card, split.name)
             path = out / "data" / f"{name}-{number:05d}-of-{total:05d}.parquet"
             with parquet.ParquetWriter(path, schema) as file:
                 for group in _filled(rows, split, GROUP):
                     file.write_table(_table(group, split, schema, card))
+
+
+def _refuse_one_name(splits: Sequence[str]) -> None:
+    """Splits whose names differ by what the names of parquet files may not hold would be written over each other."""
+    alike = [split for split in splits if [*map(shard_name, splits)].count(shard_name(split)) > 1]
+    if alike:
+        raise BadConfig(f"The splits {listed(alike)} have one name in parquet; choose another --format.")
 
 
 def _portions(split: Path, limit: int) -> Iterator[list[Row]]:
@@ -118,11 +127,12 @@ def _filled(rows: Iterator[Row] | list[Row], split: Path, limit: int) -> Iterato
         yield portion
 
 
-def _schema(row: Row, card: Card) -> pa.Schema:
+def _schema(row: Row, card: Card, split: str) -> pa.Schema:
     """The columns of a row with their types, and what the `datasets` library calls features."""
     kinds = {PICTURES.get(name, name): PICTURE if name in PICTURES else PLAIN.get(name, pa.string()) for name in row}
     features = {name: _feature(name, kind, card) for name, kind in kinds.items()}
-    metadata = {b"huggingface": json.dumps({"info": {"features": features}}), OURS: json.dumps(asdict(card))}
+    ours = {**asdict(card), SPLIT: split}
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}), OURS: json.dumps(ours)}
     return pa.schema(list(kinds.items()), metadata=metadata)
 
 
