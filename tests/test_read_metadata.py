@@ -131,6 +131,22 @@ def test_a_file_name_that_is_too_long_for_the_disk_is_told(tmp_path):
     assert f"{'y' * 300}: a mask that is not there" in said(collection)
 
 
+def test_rows_that_name_no_image_are_told(tmp_path):
+    folder_of(tmp_path, {"file_name": "0.png", "label": "a"}, {"file_name": "1.png", "label": "b"})
+    with open(tmp_path / "metadata.jsonl", "a") as file:
+        file.write('{"file_name": null, "label": "a"}\n{"label": "a"}\n')
+    collection = metadata.read(tmp_path)
+    assert counts(collection) == {"train": 2}
+    assert "metadata.jsonl, row 3, metadata.jsonl, row 4: no file_name" in said(collection)
+
+
+def test_a_column_that_is_called_attributes_is_one_like_others(tmp_path):
+    odd = ("red, blue", ["red"], {"age": 3}, None)
+    rows = [{"file_name": f"{i}.png", "label": "ab"[i % 2], "attributes": some} for i, some in enumerate(odd)]
+    samples = metadata.read(folder_of(tmp_path, *rows)).splits["train"].samples
+    assert [sample.attributes for sample in samples] == [{"attributes": "red, blue"}, {}, {"age": 3}, {}]
+
+
 def test_a_mask_of_another_size_is_told(tmp_path):
     mask(tmp_path / "masks" / "0.png", [0, 1], size=(4, 8))
     collection = metadata.read(folder_of(tmp_path, {"file_name": "0.png", "mask": "masks/0.png"}))
@@ -157,7 +173,6 @@ def test_what_is_missing_on_either_side_is_told(tmp_path):
     [
         ("{broken", "line 3: not JSON"),
         ("[1]", "line 3: expected one object"),
-        ('{"label": "a"}', "row 3: no file_name"),
         ('{"file_name": "0.png", "label": "a", "weight": -1}', "row 3: weight -1.0"),
         ('{"file_name": "0.png", "label": "a", "weight": "heavy"}', "row 3: could not convert"),
     ],

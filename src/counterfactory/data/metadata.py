@@ -117,7 +117,10 @@ def _records(path: Path, is_ours: bool) -> tuple[list[Record], list[Problem]]:
         rows, wrong = load_rows(file)
         problems += wrong
         split = name if is_ours or name is None else split_name(name) or name
-        records += [_record(file, split, row, number) for number, row in enumerate(rows, 1)]
+        found = [_record(file, split, row, number) for number, row in enumerate(rows, 1)]
+        records += filter(None, found)
+        nameless = (f"{below(file, path)}, row {number}" for number, record in enumerate(found, 1) if record is None)
+        problems += problem(nameless, "no file_name, which should name its image; row skipped")
     outside = (
         str(file) for record in records for file in (record.path, record.mask) if file and not lies_in(file, path)
     )
@@ -130,11 +133,12 @@ def _records(path: Path, is_ours: bool) -> tuple[list[Record], list[Problem]]:
     return [record for record in records if os.path.isfile(record.path)], problems
 
 
-def _record(file: Path, split: str | None, row: dict[str, Any], number: int) -> Record:
+def _record(file: Path, split: str | None, row: dict[str, Any], number: int) -> Record | None:
+    """A row that names an image; nothing for one that does not."""
     where = f"{printable(str(file))}, row {number}"
     named = file_column(row)
     if named is None or not row[named]:
-        raise BadData(f"{where}: no file_name; each row should name its image in a column file_name.")
+        return None
     name = Path(str(row[named]))
     try:
         row = with_vectors(row)

@@ -231,12 +231,13 @@ def _origin(row: Row) -> Origin | None:
 
 
 def _attributes(row: Row, is_ours: bool) -> dict[str, Plain]:
-    """What the row lists as attributes, and every other column of plain values."""
+    """What the row lists as attributes, and every other column of plain values; a foreign one may be called so too."""
     taken = (KNOWN - {*LABEL}) | {"label_name", file_column(row), column(row, LABEL)}
     taken |= {*ORIGIN, *DIGESTS} if is_ours else set()
     taken |= set() if row.get("caption") else {"text"}
     others = {name: value for name, value in row.items() if name not in taken}
-    listed = structure(row.get("attributes")) or {}
+    said = row.get("attributes") or {}
+    listed = structure(said) if is_ours else said if isinstance(said, Mapping) else {"attributes": said}
     return {name: _plain(value) for name, value in {**others, **listed}.items() if isinstance(value, Plain)}
 
 
