@@ -229,7 +229,7 @@ def _ending(data: bytes, address: Address) -> str:
     try:
         kind = Image.open(io.BytesIO(data)).format or ""
     except (UnidentifiedImageError, OSError) as error:
-        raise BadData(f"{address.place}: cannot be published, as it is no image ({error}).") from error
+        raise BadData(f"{address.place}: cannot be published, as it is no image.") from error
     return f".{kind.lower()}"
 
 
