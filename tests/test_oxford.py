@@ -72,6 +72,12 @@ def test_the_flowers_have_a_hundred_and_two_names():
     assert (names[0], names[10], names[101]) == ("pink primrose", "snapdragon", "blackberry lily")
 
 
+@pytest.mark.parametrize("labels_of", [(77, 1, 2, 1), (77, 1, 2, 1, 103)])
+def test_lists_beyond_the_labels_are_said(tmp_path, labels_of):
+    with pytest.raises(BadData, match=f"do not fit: {len(labels_of)} images have labels, of 102 classes"):
+        oxford.read(flowers(tmp_path, labels_of))
+
+
 def test_a_mat_file_that_is_damaged_or_another_is_said(tmp_path):
     flowers(tmp_path, trnid=[[1]])
     with pytest.raises(BadData, match=r"setid.mat should hold 'valid'"):

@@ -96,6 +96,13 @@ def test_hidden_files_and_what_systems_leave_are_not_seen(tmp_path):
     assert (collection.classes, counts(collection), collection.problems) == (("cat", "dog"), {"train": 6}, ())
 
 
+def test_an_accent_in_a_letter_or_behind_it_is_one_class(tmp_path):
+    class_folders(tmp_path / "train", "caf\u00e9 tea")
+    class_folders(tmp_path / "test", "cafe\u0301 tea")
+    collection = folders.read(tmp_path)
+    assert (collection.classes, collection.problems) == (("caf\u00e9", "tea"), ())
+
+
 def test_names_with_spaces_and_names_that_are_not_utf8_are_read_and_can_be_printed(tmp_path):
     class_folders(tmp_path, "cat dog")
     odd = os.fsdecode(b"caf\xe9")

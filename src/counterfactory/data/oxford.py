@@ -70,10 +70,13 @@ def _flowers(path: Path) -> Collection:
     """Numbers from 1 in both files: of images, and of classes whose names are public but not in the files."""
     names = FLOWERS.read_text("utf-8").splitlines()
     labels = _matrix(path / "imagelabels.mat", "labels")
+    numbers = [(split, n) for split, name in FLOWER_SPLITS.items() for n in _matrix(path / "setid.mat", name)]
+    if any(not 0 < n <= len(labels) or not 0 < labels[n - 1] <= len(names) for _, n in numbers):
+        what = f"setid.mat and imagelabels.mat do not fit: {len(labels)} images have labels, of {len(names)} classes"
+        raise BadData(f"{printable(str(path))}: {what}; fetch both again.")
     rows = [
-        Labelled(path=path / "jpg" / f"image_{number:05d}.jpg", label=names[int(labels[number - 1]) - 1], split=split)
-        for split, name in FLOWER_SPLITS.items()
-        for number in _matrix(path / "setid.mat", name)
+        Labelled(path=path / "jpg" / f"image_{n:05d}.jpg", label=names[labels[n - 1] - 1], split=split)
+        for split, n in numbers
     ]
     there = {row.label for row in rows}
     return _collect(path, "Flowers102", rows, [], tuple(name for name in names if name in there))
