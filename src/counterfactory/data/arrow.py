@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from counterfactory.data.columns import Part, collect, columns_of, features_of
+from counterfactory.data.columns import Part, collect, columns_of
 from counterfactory.data.images import lies_in
+from counterfactory.data.notes import features_of
 from counterfactory.data.places import arrow_table
 from counterfactory.data.problems import printable
 from counterfactory.data.splits import split_name

@@ -1,6 +1,5 @@
-"""What the columns of an image table mean, and its rows as a collection. Knows Arrow and the notes in its schemas."""
+"""What the columns of an image table mean, and its rows as a collection. Knows Arrow."""
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,21 +12,20 @@ import pyarrow as pa
 from counterfactory.data.images import lies_in
 from counterfactory.data.labelled import nothing_left
 from counterfactory.data.labels import absent_classes, at_least_two, class_order
+from counterfactory.data.notes import card_of, class_names
 from counterfactory.data.places import image_bytes
 from counterfactory.data.problems import printable, problem
 from counterfactory.data.records import sample_of, weight_of
 from counterfactory.data.splits import parted
 from counterfactory.errors import BadData
 from counterfactory.keys import digest
-from counterfactory.publish import Card, card_from
+from counterfactory.publish import Card
 from counterfactory.types import Address, Collection, Dataset, Problem, Sample, Task
 
 IMAGES = ("image", "img", "picture", "photo", "pixel_values", "jpg", "png")
 LABELS = ("fine_label", "label", "labels", "fine_labels", "class", "category", "target", "coarse_label")
 CAPTIONS = ("caption", "text", "captions", "prompt_text", "description")
 MASKS = ("mask", "segmentation", "segmentation_mask", "annotation", "label_mask")
-OURS = b"counterfactory"  # where an exported table keeps its `dataset.json`
-SPLIT = "split"  # and there the name of its split, of which that of the file tells less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +65,10 @@ def columns_of(schema: pa.Schema, features: Mapping[str, Any], where: Path) -> t
             + "; expected one of structures with 'bytes', or of bytes, best called 'image'."
         )
     mask = next((name for name in MASKS if name in images and name != image), None)
-    said = (schema.metadata or {}).get(OURS, b"")
-    ours = card_from(said, where) if {"label", "weight"} <= set(schema.names) else None
+    ours = card_of(schema, where)
     if ours:
         return Columns(image=image, label="label", names=ours.classes, mask=mask, card=ours), ()
-    named = {name: names for name in schema.names if (names := _class_names(features.get(name)))}
+    named = {name: names for name in schema.names if (names := class_names(features.get(name)))}
     label, problems = _label(schema, named, where)
     columns = Columns(
         image=image,
@@ -89,24 +86,6 @@ def columns_of(schema: pa.Schema, features: Mapping[str, Any], where: Path) -> t
         },
     )
     return columns, problems
-
-
-def features_of(schema: pa.Schema) -> dict[str, Any]:
-    """The `datasets` library's notes in a schema: what it calls features."""
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-    except (ValueError, LookupError, TypeError):
-        return {}
-    return features if isinstance(features, dict) else {}
-
-
-def split_of(schema: pa.Schema) -> str | None:
-    """The split that an exported table says it is."""
-    try:
-        split = json.loads((schema.metadata or {})[OURS])[SPLIT]
-    except (ValueError, LookupError, TypeError):
-        return None
-    return split if isinstance(split, str) else None
 
 
 def collect(root: Path, kind: str, parts: Sequence[Part], problems: Sequence[Problem] = ()) -> Collection:
@@ -273,17 +252,6 @@ def _first(there: Sequence[str], wanted: Sequence[str]) -> str | None:
     """A known name where there is one, else the first that is no mask."""
     known = [name for name in wanted if name in there] + [name for name in there if name not in MASKS]
     return next(iter(known), None)
-
-
-def _class_names(feature: Any) -> tuple[str, ...] | None:
-    """The names of a feature of classes, or of a list of them."""
-    if isinstance(feature, list) and feature:
-        return _class_names(feature[0])
-    if not isinstance(feature, dict):
-        return None
-    if feature.get("_type") == "ClassLabel":
-        return tuple(feature.get("names") or ()) or None
-    return _class_names(feature.get("feature")) if feature.get("_type") in {"Sequence", "List", "LargeList"} else None
 
 
 def _label(schema: pa.Schema, named: Mapping[str, Sequence[str]], where: Path) -> tuple[str, tuple[Problem, ...]]:

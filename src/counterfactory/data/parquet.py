@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from counterfactory.data.columns import Part, collect, columns_of, features_of, split_of
+from counterfactory.data.columns import Part, collect, columns_of
 from counterfactory.data.images import subfolders
+from counterfactory.data.notes import features_of, split_of
 from counterfactory.data.problems import listed, printable
 from counterfactory.data.splits import shard_name, split_name
 from counterfactory.errors import BadData

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import pyarrow as pa
 from pyarrow import parquet
 
-from counterfactory.data.columns import OURS, SPLIT
 from counterfactory.data.images import lies_in
+from counterfactory.data.notes import OURS, SPLIT
 from counterfactory.data.problems import listed
 from counterfactory.data.splits import parted, shard_name
 from counterfactory.errors import BadConfig, BadData, writing
