@@ -197,6 +197,12 @@ def test_a_table_beside_class_folders_is_told(tmp_path):
     assert "breeds.csv: a table that was not read" in said(folders.read(tmp_path))
 
 
+def test_one_folder_of_images_beside_a_table_is_no_class(tmp_path):
+    (class_folders(tmp_path, "images") / "labels.csv").write_text("id,breed\n0,beagle\n")
+    with pytest.raises(BadData, match=r"one folder \(images\) and a table that was not read \(labels.csv\)"):
+        folders.read(tmp_path)
+
+
 def test_nothing_but_bad_files_is_refused_with_the_reason(tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()

@@ -72,7 +72,7 @@ def _left_out(top: Path, path: Path) -> Sequence[Problem]:
 
 
 def _refuse_what_is_no_class(path: Path, labels: set[str]) -> None:
-    """Splits without classes, and one folder around the real ones, as unpacking an archive often leaves it."""
+    """Splits without classes, images beside a table, and one folder around others, as unpacking often leaves it."""
     if labels and all(split_name(label) or split_name(FIRST_WORD.split(label)[0]) for label in labels):
         raise BadData(
             f"{printable(str(path))}: {listed(sorted(labels))} are names of splits, but hold images without a label. "
@@ -80,6 +80,11 @@ def _refuse_what_is_no_class(path: Path, labels: set[str]) -> None:
             f"or a CSV with the columns {TABLE}."
         )
     inner = path / next(iter(labels), "")
+    if len(labels) == 1 and (unread := listed(file.name for file in tables_in(path))):
+        raise BadData(
+            f"{printable(str(path))} holds images in one folder ({listed(labels)}) and a table that was not read "
+            f"({unread}). Where it has the labels, call its columns {TABLE}; else each class wants a folder of its own."
+        )
     if len(labels) == 1 and inner.is_dir() and recognises(inner):
         raise BadData(
             f"{printable(str(path))} holds one class only ({listed(labels)}), which has folders inside. "
