@@ -64,6 +64,16 @@ def test_a_file_that_is_damaged_or_gone_is_said(tmp_path, name):
             arrow.read(tmp_path / "d")
 
 
+@pytest.mark.parametrize(
+    "text", ["{}", '{"_data_files": [{}]}', '{"_data_files": 1}', '{"_data_files": [{"filename": "../x.arrow"}]}']
+)
+def test_notes_that_name_no_files_in_the_folder_are_refused(tmp_path, text):
+    some().save_to_disk(tmp_path / "d")
+    (tmp_path / "d" / "state.json").write_text(text)
+    with pytest.raises(BadData, match=r"state.json does not name what lies beside it"):
+        arrow.read(tmp_path / "d")
+
+
 def test_a_selection_that_was_not_flattened_is_refused(tmp_path):
     some().save_to_disk(tmp_path / "d")
     state = json.loads((tmp_path / "d" / "state.json").read_text())

@@ -1,6 +1,9 @@
 """ImageNet's folders under their readable names."""
 
+import pytest
+
 from counterfactory.data import imagenet, read
+from counterfactory.errors import BadData
 from pictures import class_folders, counts, labels, picture, said
 
 TENCH, GOLDFISH, CRANE = "n01440764", "n01443537", "n03126707"
@@ -39,6 +42,14 @@ def test_flat_validation_images_take_their_labels_from_the_list(tmp_path):
     collection = imagenet.read(tmp_path)
     assert labels(collection, "validation") == ["goldfish", "tench"]
     assert "ILSVRC2012_val_00000003.JPEG: without a class folder or a row in LOC_val_solution.csv" in said(collection)
+
+
+def test_a_list_of_other_columns_is_refused(tmp_path):
+    class_folders(tmp_path / "train", f"{GOLDFISH} {TENCH}", count=1)
+    picture(tmp_path / "val" / "1.JPEG")
+    (tmp_path / "LOC_val_solution.csv").write_text("id,label\n1,cat\n")
+    with pytest.raises(BadData, match="has the columns id, label; expected ImageId and PredictionString"):
+        imagenet.read(tmp_path)
 
 
 def test_other_folders_are_not_taken_for_imagenet(tmp_path):

@@ -46,6 +46,11 @@ def test_pets_have_breeds_splits_and_trimaps(tmp_path):
     assert "images/Abyssinian_7.jpg: an image that no list has" in said(collection)
 
 
+def test_a_name_that_is_too_long_for_the_disk_is_told(tmp_path):
+    lines(pets(tmp_path) / "annotations" / "test.txt", "Abyssinian_9 1 1 1", f"Abyssinian_{'9' * 300} 1 1 1")
+    assert counts(oxford.read(tmp_path)) == {"train": 2, "test": 1}
+
+
 def test_a_list_of_another_form_is_refused(tmp_path):
     lines(pets(tmp_path) / "annotations" / "test.txt", "Abyssinian_9")
     with pytest.raises(BadData, match=r"test.txt: expected lines like"):
@@ -65,6 +70,12 @@ def test_the_flowers_have_a_hundred_and_two_names():
     names = oxford.FLOWERS.read_text().splitlines()
     assert len(names) == len(set(names)) == 102
     assert (names[0], names[10], names[101]) == ("pink primrose", "snapdragon", "blackberry lily")
+
+
+@pytest.mark.parametrize("labels_of", [(77, 1, 2, 1), (77, 1, 2, 1, 103)])
+def test_lists_beyond_the_labels_are_said(tmp_path, labels_of):
+    with pytest.raises(BadData, match=f"do not fit: {len(labels_of)} images have labels, of 102 classes"):
+        oxford.read(flowers(tmp_path, labels_of))
 
 
 def test_a_mat_file_that_is_damaged_or_another_is_said(tmp_path):

@@ -81,7 +81,21 @@ def test_without_notes_numbers_and_words_are_classes(tmp_path):
     assert (numbers.classes, labels(numbers)) == (("2", "10"), ["10", "2", "2"])
     words = reader.read(write(tmp_path / "w" / "train.parquet", label=["dog", "cat", None], caption=["a", "b", "c"]))
     assert (words.classes, labels(words)) == (("cat", "dog"), ["dog", "cat"])
-    assert said(words) == "train.parquet row 2: no label in this row; skipped"
+    assert said(words) == "train.parquet row 2: no label in this row (a name or a whole number); skipped"
+
+
+@pytest.mark.parametrize(
+    ("column", "classes"),
+    [
+        (pa.array(["dog", "cat", "dog"]).dictionary_encode(), ["dog", "cat", "dog"]),
+        (pa.array([7, 30, 7]).dictionary_encode(), ["7", "30", "7"]),
+        (pa.array([1.0, 0.0, None]), ["1", "0"]),
+        (pa.array([1.0, float("nan"), 0.0]), ["1", "0"]),
+        (pa.array([1.0, 0.5, 0.0]), ["1", "0"]),
+    ],
+)
+def test_labels_are_read_as_data_frames_write_them(tmp_path, column, classes):
+    assert labels(reader.read(write(tmp_path / "x.parquet", label=column))) == classes
 
 
 def test_of_several_labels_the_finest_is_used_and_said(tmp_path):
@@ -124,11 +138,11 @@ def test_an_image_that_is_only_named_is_found_beside_the_table(tmp_path):
 
 def test_a_name_that_leads_out_of_the_tables_folder_is_not_followed(tmp_path):
     secret = picture(tmp_path / "secret.png")
-    images = [{"bytes": None, "path": name} for name in ("../secret.png", str(secret))]
+    images = [{"bytes": None, "path": name} for name in ("../secret.png", str(secret), "x" * 300)]
     images += [{"bytes": png(n), "path": None} for n in (1, 2)]
-    collection = reader.read(write(tmp_path / "data" / "x.parquet", images, label=["a", "a", "a", "b"]))
+    collection = reader.read(write(tmp_path / "data" / "x.parquet", images, label=["a", "a", "a", "a", "b"]))
     assert counts(collection) == {"train": 2}
-    assert "x.parquet row 0, x.parquet row 1: no image in this row, nor in the table's folder" in said(collection)
+    assert "x.parquet row 1, x.parquet row 2: no image in this row, nor in the table's folder" in said(collection)
 
 
 def test_a_mask_column_is_kept(tmp_path):
@@ -149,6 +163,7 @@ def test_lists_of_images_are_refused_by_name(tmp_path):
     [
         ({"text": ["a"], "label": [1]}, "no column of encoded images among text, label"),
         ({"image": [b"x"], "score": [0.5]}, "no column of labels among image, score"),
+        ({"image": [b"x"], "label": [[0.5]]}, r"label \(list<.*double>\)"),
         ({"image": [b"x", b"y"], "label": [1, 1]}, "one class only"),
     ],
 )
@@ -165,6 +180,42 @@ def test_damaged_files_and_pointers_are_said(tmp_path):
     (tmp_path / "train.parquet").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     with pytest.raises(BadData, match="git lfs pull"):
         reader.read(tmp_path)
+
+
+def test_damage_inside_of_a_file_is_said(tmp_path):
+    path = write(tmp_path / "train.parquet", label=[0, 1] * 20)
+    data = bytearray(path.read_bytes())
+    data[40:140] = bytes(byte ^ 0xFF for byte in data[40:140])
+    path.write_bytes(data)
+    with pytest.raises(BadData, match=r"train.parquet cannot be read \(damaged"):
+        reader.read(tmp_path)
+
+
+@pytest.mark.parametrize("notes", [b"{not json", b'{"info": null}', b"[]", b'{"info": {"features": [1]}}', b"\xff"])
+def test_notes_of_another_form_are_passed_over(tmp_path, notes):
+    table = parquet.read_table(write(tmp_path / "x.parquet", label=[0, 1]))
+    parquet.write_table(
+        table.replace_schema_metadata({"huggingface": notes, "counterfactory": notes}), tmp_path / "x.parquet"
+    )
+    assert labels(reader.read(tmp_path)) == ["0", "1"]
+
+
+def ours(path, **columns):
+    table = parquet.read_table(write(path, **columns))
+    card = json.dumps({"classes": ["cat", "dog"], "task": "single-label"})
+    parquet.write_table(table.replace_schema_metadata({"counterfactory": card}), path)
+    return reader.read(path)
+
+
+def test_an_edited_export_is_read_as_far_as_it_is_ours(tmp_path):
+    path = tmp_path / "x.parquet"
+    nothing = ours(path, label=pa.array([None, 1]), weight=[1.0, 0.5]).splits["train"]
+    assert ([sample.target for sample in nothing.samples], nothing.weights) == ([None, 1], (1.0, 0.5))
+    assert ours(path, label=[0, 1]).classes == ("0", "1")
+    with pytest.raises(BadData, match="no column of labels"):
+        ours(path, weight=[1.0, 0.5])
+    with pytest.raises(BadData, match="label 77 is none of the 2 classes"):
+        ours(path, label=[77, 1], weight=[1.0, 0.5])
 
 
 def test_several_tables_in_one_folder_are_not_mixed(tmp_path):

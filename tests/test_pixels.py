@@ -41,6 +41,17 @@ def test_sixteen_bits_become_eight_over_the_whole_range(tmp_path):
     assert found[0, :, 0].tolist() == [0, 128, 255]
 
 
+def test_a_hole_in_measured_values_is_black_and_the_rest_stays(tmp_path):
+    values = np.array([[0, 0.5, 1, np.nan, np.inf]], np.float32)
+    found = np.asarray(Pixels().image(written(tmp_path / "deep.tiff", Image.fromarray(values))))
+    assert found[0, :, 0].tolist() == [0, 128, 255, 0, 255]
+
+
+def test_the_reason_of_a_broken_image_is_the_same_in_every_run(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no image")
+    assert look(Pixels(), Address("", f"file:{tmp_path}/a.png")).reason.endswith("(its format is not recognised).")
+
+
 def test_transparency_is_laid_on_white():
     clear = Image.new("RGBA", (1, 1), (0, 0, 0, 0))
     assert to_rgb(clear).getpixel((0, 0)) == (255, 255, 255)

@@ -103,6 +103,28 @@ def test_an_object_without_an_outline_has_no_mask(tmp_path):
     assert second.mask is not None
 
 
+def test_one_odd_annotation_is_told_and_the_others_are_kept(tmp_path):
+    odd = [thing(1, 3, None, bbox=[1, 1]), thing(1, 3, "big"), thing([1], 3, 1), thing(1, [3], 1)]
+    flat = thing(1, 3, 5, segmentation=SQUARE[0])
+    scattered = thing(3, 7, 5, segmentation=[1, SQUARE])
+    file = annotate(tmp_path / "labels.json", tmp_path, [*odd, flat, thing(2, 7, 5), scattered])
+    file.write_text(file.read_text().replace('"images": [', '"images": [{"id": 9, "file_name": 3}, '))
+    collection = coco.read(tmp_path)
+    first, _, third = collection.splits["train"].samples
+    assert (labels(collection), third.mask) == (["zebra", "cat", "cat"], None)
+    assert first.mask.place == 'polygons:{"size":[8,8],"polygons":[[0,0,4,0,4,4,0,4]]}'
+    assert "labels.json, images 1: id or file_name of a wrong type; skipped" in said(collection)
+    assert "labels.json, annotations 3, labels.json, annotations 4: image_id or category_id" in said(collection)
+    assert "labels.json, object 1, labels.json, object 2: its area or box is none; skipped" in said(collection)
+    assert "3.png: an outline of another form; kept without a mask" in said(collection)
+
+
+def test_a_file_name_that_is_too_long_for_the_disk_is_told(tmp_path):
+    file = annotate(tmp_path / "labels.json", tmp_path, OBJECTS)
+    file.write_text(file.read_text().replace('"1.png"', f'"{"x" * 300}.png"'))
+    assert counts(coco.read(tmp_path)) == {"train": 2}
+
+
 def test_an_image_outside_of_the_folder_is_told_and_not_read(tmp_path):
     file = annotate(tmp_path / "d" / "labels.json", tmp_path / "d", OBJECTS)
     picture(tmp_path / "secret.png")

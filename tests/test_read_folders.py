@@ -96,6 +96,13 @@ def test_hidden_files_and_what_systems_leave_are_not_seen(tmp_path):
     assert (collection.classes, counts(collection), collection.problems) == (("cat", "dog"), {"train": 6}, ())
 
 
+def test_an_accent_in_a_letter_or_behind_it_is_one_class(tmp_path):
+    class_folders(tmp_path / "train", "caf\u00e9 tea")
+    class_folders(tmp_path / "test", "cafe\u0301 tea")
+    collection = folders.read(tmp_path)
+    assert (collection.classes, collection.problems) == (("caf\u00e9", "tea"), ())
+
+
 def test_names_with_spaces_and_names_that_are_not_utf8_are_read_and_can_be_printed(tmp_path):
     class_folders(tmp_path, "cat dog")
     odd = os.fsdecode(b"caf\xe9")
@@ -128,7 +135,9 @@ def test_many_bad_files_are_one_problem(tmp_path):
     assert "cat/bad4.png and 15 more: empty file" in said(folders.read(tmp_path))
 
 
-@pytest.mark.parametrize("ending", ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "JPG"])
+@pytest.mark.parametrize(
+    "ending", ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "JPG", "jfif", "jpe"]
+)
 def test_every_kind_of_image_file_is_read(tmp_path, ending):
     class_folders(tmp_path, count=1)
     picture(tmp_path / "cat" / f"more.{ending}")
@@ -166,6 +175,32 @@ def test_a_folder_around_the_class_folders_is_named(tmp_path):
 def test_splits_without_class_folders_are_not_classes(tmp_path):
     with pytest.raises(BadData, match="names of splits"):
         folders.read(class_folders(tmp_path, "train test"))
+
+
+def test_folders_that_begin_with_the_name_of_a_split_are_not_classes(tmp_path):
+    with pytest.raises(BadData, match="test_images, train_images are names of splits"):
+        folders.read(class_folders(tmp_path, "train_images test_images"))
+
+
+def test_masks_beside_the_images_of_a_class_are_told_and_are_no_images(tmp_path):
+    class_folders(tmp_path)
+    for name in ("0_mask", "0_mask_1", "sleep_mask", "photo_1", "_mask"):
+        picture(tmp_path / "cat" / f"{name}.png")
+    collection = folders.read(tmp_path)
+    assert counts(collection) == {"train": 9}
+    assert "cat/0_mask.png, cat/0_mask_1.png: by its name the mask of an image beside it" in said(collection)
+
+
+def test_a_table_beside_class_folders_is_told(tmp_path):
+    class_folders(tmp_path)
+    (tmp_path / "breeds.csv").write_text("id,breed\n0,beagle\n")
+    assert "breeds.csv: a table that was not read" in said(folders.read(tmp_path))
+
+
+def test_one_folder_of_images_beside_a_table_is_no_class(tmp_path):
+    (class_folders(tmp_path, "images") / "labels.csv").write_text("id,breed\n0,beagle\n")
+    with pytest.raises(BadData, match=r"one folder \(images\) and a table that was not read \(labels.csv\)"):
+        folders.read(tmp_path)
 
 
 def test_nothing_but_bad_files_is_refused_with_the_reason(tmp_path):

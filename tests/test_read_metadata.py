@@ -108,11 +108,49 @@ def test_lists_are_soft_labels_or_several_labels(tmp_path):
     assert (three.classes, [s.target for s in three.splits["train"].samples]) == (("cat", "sun"), [(1, 1), (0, 1)])
 
 
+def test_an_empty_list_of_labels_says_that_there_is_none(tmp_path):
+    rows = [{"file_name": f"{i}.png", "labels": some} for i, some in enumerate((["a", "b"], ["a"], [], None))]
+    collection = metadata.read(folder_of(tmp_path, *rows))
+    assert [s.target for s in collection.splits["train"].samples] == [(1, 1), (1, 0), (0, 0), None]
+
+
 def test_masks_alone_are_a_segmentation(tmp_path):
     mask(tmp_path / "masks" / "0.png", [0, 2])
     collection = metadata.read(folder_of(tmp_path, {"file_name": "0.png", "mask": "masks/0.png"}))
     assert (collection.task, collection.classes) == ("segmentation", ("class 0", "class 1", "class 2"))
     assert not collection.problems
+
+
+def test_a_file_name_that_is_too_long_for_the_disk_is_told(tmp_path):
+    folder_of(tmp_path, *({"file_name": f"{i}.png", "label": "ab"[i], "mask": "y" * 300} for i in range(2)))
+    with open(tmp_path / "metadata.jsonl", "a") as file:
+        file.write(json.dumps({"file_name": "x" * 300, "label": "a"}))
+    collection = metadata.read(tmp_path)
+    assert counts(collection) == {"train": 2}
+    assert f"{'x' * 300}: in the metadata, but no such file" in said(collection)
+    assert f"{'y' * 300}: a mask that is not there" in said(collection)
+
+
+def test_rows_that_name_no_image_are_told(tmp_path):
+    folder_of(tmp_path, {"file_name": "0.png", "label": "a"}, {"file_name": "1.png", "label": "b"})
+    with open(tmp_path / "metadata.jsonl", "a") as file:
+        file.write('{"file_name": null, "label": "a"}\n{"label": "a"}\n')
+    collection = metadata.read(tmp_path)
+    assert counts(collection) == {"train": 2}
+    assert "metadata.jsonl, row 3, metadata.jsonl, row 4: no file_name" in said(collection)
+
+
+def test_a_column_that_is_called_attributes_is_one_like_others(tmp_path):
+    odd = ("red, blue", ["red"], {"age": 3}, None)
+    rows = [{"file_name": f"{i}.png", "label": "ab"[i % 2], "attributes": some} for i, some in enumerate(odd)]
+    samples = metadata.read(folder_of(tmp_path, *rows)).splits["train"].samples
+    assert [sample.attributes for sample in samples] == [{"attributes": "red, blue"}, {}, {"age": 3}, {}]
+
+
+def test_a_mask_of_another_size_is_told(tmp_path):
+    mask(tmp_path / "masks" / "0.png", [0, 1], size=(4, 8))
+    collection = metadata.read(folder_of(tmp_path, {"file_name": "0.png", "mask": "masks/0.png"}))
+    assert said(collection) == "0.png: image and mask differ in size; bring them to one"
 
 
 def test_what_is_missing_on_either_side_is_told(tmp_path):
@@ -135,7 +173,6 @@ def test_what_is_missing_on_either_side_is_told(tmp_path):
     [
         ("{broken", "line 3: not JSON"),
         ("[1]", "line 3: expected one object"),
-        ('{"label": "a"}', "row 3: no file_name"),
         ('{"file_name": "0.png", "label": "a", "weight": -1}', "row 3: weight -1.0"),
         ('{"file_name": "0.png", "label": "a", "weight": "heavy"}', "row 3: could not convert"),
     ],
@@ -191,6 +228,31 @@ def test_a_soft_label_of_rounded_shares_sums_to_one_and_an_exact_one_stays(tmp_p
 def test_one_class_is_refused(tmp_path):
     with pytest.raises(BadData, match="one class only"):
         metadata.read(folder_of(tmp_path, {"file_name": "0.png", "label": "a"}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"a": 1}\n{"a": 2}', "[]", "3", '{"classes": null}', '{"labels": ["a"]}', '{"classes": [1], "task": "x"}'),
+        '{"classes": ["a", "b"], "task": "classification"}',
+        '{"classes": ["a", "b"], "task": "single-label", "format": "2"}',
+    ],
+)
+def test_notes_of_the_same_name_in_another_form_are_not_ours(tmp_path, text):
+    rows = [{"file_name": f"{i}.png", "label": name} for i, name in enumerate(("cat", "dog"))]
+    for root in (tmp_path / "with", tmp_path / "with" / "inside"):
+        folder_of(root, *rows)
+    (tmp_path / "with" / "dataset.json").write_text(text)
+    collection = metadata.read(tmp_path / "with")
+    assert (collection.classes, counts(collection)) == (("cat", "dog"), {"train": 2})
+    assert "dataset.json: not in the form of published data; not read" in said(collection)
+    assert counts(metadata.read(tmp_path / "with" / "inside")) == {"train": 2}
+
+
+def test_a_damaged_parquet_of_metadata_is_said(tmp_path):
+    (picture(tmp_path / "0.png").parent / "metadata.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(BadData, match=r"metadata.parquet is damaged"):
+        metadata.read(tmp_path)
 
 
 def test_a_folder_of_a_later_version_is_refused(tmp_path):

@@ -53,6 +53,13 @@ def test_a_list_names_the_classes(tmp_path, text):
     assert pairs.read(tmp_path).classes == ("road", "sky", "car")
 
 
+def test_a_list_that_names_no_class_is_told_and_the_numbers_count(tmp_path):
+    (two_folders(tmp_path) / "classes.txt").write_text("\n")
+    collection = pairs.read(tmp_path)
+    assert collection.classes == ("class 0", "class 1", "class 2")
+    assert "classes.txt: names no class; the numbers in the masks are used" in said(collection)
+
+
 def test_void_is_no_class(tmp_path):
     assert pairs.read(two_folders(tmp_path, numbers=(0, 1, 255))).classes == ("class 0", "class 1")
 

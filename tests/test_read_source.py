@@ -1,12 +1,14 @@
 """What a path is, told by nobody; and what is said where it is nothing."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+from counterfactory.data import images
 from counterfactory.data.read import read
 from counterfactory.errors import BadData
-from pictures import class_folders, lines, mask, picture
+from pictures import class_folders, counts, lines, mask, picture, said
 
 
 def hugging_face(root):
@@ -108,10 +110,26 @@ def test_a_file_of_another_kind_is_refused(tmp_path, name, message):
         read(str(tmp_path / name))
 
 
+def test_what_no_reader_looks_at_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "may_be_read", lambda folder: Path(folder).name != "lost+found")
+    class_folders(tmp_path, "cat dog lost+found")
+    picture(tmp_path / "dog" / "more.png").rename(tmp_path / "dog" / "more.avif")
+    collection = read(str(tmp_path))
+    assert (collection.classes, counts(collection)) == (("cat", "dog"), {"train": 6})
+    assert "lost+found: a folder that may not be read" in said(collection)
+    assert "dog/more.avif: a format that is not read; convert it" in said(collection)
+
+
+def test_what_no_reader_looks_at_is_a_reason_where_nothing_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "may_be_read", lambda folder: Path(folder).name != "cat")
+    with pytest.raises(BadData, match=r"cat: a folder that may not be read; .* one class only"):
+        read(str(class_folders(tmp_path)))
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 def test_a_folder_that_may_not_be_read_is_named(tmp_path):
     class_folders(tmp_path)
     (tmp_path / "cat").chmod(0)
-    with pytest.raises(BadData, match="cat may not be read"):
+    with pytest.raises(BadData, match="cat: a folder that may not be read"):
         read(str(tmp_path))
     (tmp_path / "cat").chmod(0o700)

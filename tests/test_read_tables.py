@@ -5,6 +5,7 @@ import os
 import pytest
 
 from counterfactory.data import tables
+from counterfactory.data.read import read
 from counterfactory.errors import BadData
 from pictures import counts, labels, picture, said
 
@@ -80,6 +81,19 @@ def test_two_tables_of_other_names_are_not_guessed_between(tmp_path):
     assert tables.recognises(tmp_path / "labels.csv")
 
 
+def test_of_several_tables_those_that_are_named_after_a_split_are_read(tmp_path):
+    table(tmp_path, "image_id,label\nb.png,4\n", file="sample_submission.csv")
+    table(
+        tmp_path,
+        "image_id,label\na.png,1\nc.png,2\n",
+        "train_images/a.png test_images/b.png train_images/c.png",
+        "train.csv",
+    )
+    collection = read(str(tmp_path))
+    assert (collection.kind, counts(collection), collection.classes) == ("CSV table", {"train": 2}, ("1", "2"))
+    assert "sample_submission.csv: a table beside that of the labels; not read" in said(collection)
+
+
 def test_a_table_of_something_else_is_not_recognised(tmp_path):
     assert not tables.recognises(table(tmp_path, "name,age\nx,1\n"))
     assert not tables.recognises(tmp_path)
@@ -94,6 +108,12 @@ def test_rows_without_files_and_files_without_rows_are_listed(tmp_path):
     assert "left/d.png: an image that no row has; left out" in said(collection)
     assert "c.png: a row without a label; skipped" in said(collection)
     assert "a.png: in the table with two labels; the first is kept" in said(collection)
+
+
+def test_a_column_of_encoded_images_is_told_and_names_no_files(tmp_path):
+    collection = tables.read(table(tmp_path, f"image,label\na.png,x\nb.png,y\n{'Q' * 3000},x\n", "a.png b.png"))
+    assert counts(collection) == {"train": 2}
+    assert "in the table, but no such file" in said(collection)
 
 
 def test_an_image_in_two_splits_is_told(tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from counterfactory.data import read, write
 from counterfactory.data.write import export
-from counterfactory.errors import BadConfig, BadData, DiskTrouble
+from counterfactory.errors import BadConfig, BadData, DiskTrouble, writing
 from counterfactory.keys import digest
 from counterfactory.pixels import Pixels
 from counterfactory.publish import publish
@@ -79,6 +79,22 @@ def test_parquet_is_cut_into_files_and_groups_and_stays_whole(tmp_path, out, mon
     assert "train-00001-of-00003.parquet" in names
     assert read.read(str(exported)).splits["train"].samples == out[1]["train"].samples
     assert len(load(exported, str(exported))["train"]) == 5
+
+
+def test_parquet_keeps_the_names_of_splits_and_refuses_two_that_are_one(tmp_path):
+    dataset = Dataset(samples=photographs(tmp_path / "in"), classes=CLASSES)
+    publish(tmp_path / "one", {name: replace(dataset, split=name) for name in ("fold-1", "fold_2")}, Pixels())
+    publish(tmp_path / "two", {name: replace(dataset, split=name) for name in ("a-b", "a_b")}, Pixels())
+    assert list(read.read(str(export(tmp_path / "one", tmp_path / "e", "parquet"))).splits) == ["fold-1", "fold_2"]
+    (tmp_path / "e" / "data" / "fold_1-00000-of-00001.parquet").rename(tmp_path / "e" / "data" / "test.parquet")
+    assert list(read.read(str(tmp_path / "e")).splits) == ["test", "fold_2"]
+    with pytest.raises(BadConfig, match="The splits a-b, a_b have one name in parquet"):
+        export(tmp_path / "two", tmp_path / "f", "parquet")
+
+
+def test_a_name_that_is_too_long_for_the_disk_is_said(tmp_path):
+    with pytest.raises(DiskTrouble, match="has a name that is too long"), writing(tmp_path):
+        (tmp_path / ("x" * 300)).mkdir()
 
 
 @pytest.mark.parametrize(

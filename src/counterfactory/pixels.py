@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from counterfactory.blobs import Blobs
 from counterfactory.errors import BadData
@@ -183,16 +183,17 @@ def _decoding(where: object) -> Iterator[None]:
     """PIL's many errors become one sentence."""
     try:
         yield
+    except UnidentifiedImageError as error:  # its text holds the address of an object, which no two runs share
+        raise BadData(f"{where}: cannot be decoded as an image (its format is not recognised).") from error
     except UNREADABLE as error:
         raise BadData(f"{where}: cannot be decoded as an image ({error}).") from error
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """16-bit and float grey to 8 bits: whole range to whole range, floats from 0..1 where they lie there."""
+    """16-bit and float grey to 8 bits: whole range to whole range, floats from 0..1 if they lie there; NaN is black."""
     values = np.asarray(image, np.float64)
-    top = (
-        1.0 if image.mode == "F" and values.max(initial=0) <= 1 else 255.0 if values.max(initial=0) <= 255 else 65535.0
-    )
+    most = values.max(initial=0, where=np.isfinite(values))
+    top = 1.0 if image.mode == "F" and most <= 1 else 255.0 if most <= 255 else 65535.0
     if image.mode.startswith("I;16"):
         top = 65535.0
-    return Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+    return Image.fromarray((np.nan_to_num(values.clip(0, top)) * (255 / top)).round().astype(np.uint8))

@@ -11,9 +11,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from PIL import Image, UnidentifiedImageError
 
@@ -37,6 +37,11 @@ class Card:
     classes: tuple[str, ...]
     task: Task = "single-label"
 
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """The number of each class by its name."""
+        return {name: number for number, name in enumerate(self.classes)}
+
 
 def publish(
     folder: Path,
@@ -59,14 +64,32 @@ def publish(
 
 def read_card(folder: Path) -> Card:
     """What `dataset.json` of a published folder says."""
-    try:
-        said = json.loads((folder / CARD).read_text("utf-8"))
-        card = Card(classes=tuple(said["classes"]), task=said["task"])
-    except (OSError, ValueError, KeyError) as error:
-        raise BadData(f"{folder} is no published data set: its {CARD} cannot be read ({error}).") from error
-    if said.get("format", FORMAT) > FORMAT:
-        raise RunTooNew(f"{folder} was published by a later version of Counterfactory; update this one to read it.")
+    card = find_card(folder)
+    if card is None:
+        raise BadData(
+            f"{folder} is no published data set: its {CARD} is not there or cannot be read; publish it again."
+        )
     return card
+
+
+def find_card(folder: Path) -> Card | None:
+    """What `dataset.json` of a folder says, where it has one in our form."""
+    file = folder / CARD
+    return card_from(file.read_bytes(), folder) if file.is_file() else None
+
+
+def card_from(text: bytes, where: Path) -> Card | None:
+    """What our notes on a data set say; nothing where they have another form, as any program may call a file so."""
+    try:
+        said = json.loads(text)
+        card = Card(classes=tuple(said["classes"]), task=said["task"])
+        is_later = said.get("format", FORMAT) > FORMAT
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    if is_later:
+        raise RunTooNew(f"{where} was published by a later version of Counterfactory; update this one to read it.")
+    is_text = isinstance(said["classes"], list) and all(isinstance(name, str) for name in card.classes)
+    return card if is_text and card.task in get_args(Task) else None
 
 
 def row_of(sample: Sample, weight: float, scores: Mapping[str, float], card: Card) -> dict[str, Any]:
@@ -206,7 +229,7 @@ def _ending(data: bytes, address: Address) -> str:
     try:
         kind = Image.open(io.BytesIO(data)).format or ""
     except (UnidentifiedImageError, OSError) as error:
-        raise BadData(f"{address.place}: cannot be published, as it is no image ({error}).") from error
+        raise BadData(f"{address.place}: cannot be published, as it is no image.") from error
     return f".{kind.lower()}"
 
 

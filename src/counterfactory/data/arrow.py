@@ -8,7 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from counterfactory.data.columns import Part, collect, columns_of, features_of
+from counterfactory.data.columns import Part, collect, columns_of
+from counterfactory.data.images import lies_in
+from counterfactory.data.notes import features_of
 from counterfactory.data.places import arrow_table
 from counterfactory.data.problems import printable
 from counterfactory.data.splits import split_name
@@ -26,7 +28,7 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> Collection:
     """Every row of every split; a single data set is the split that it was, or training data."""
     if (path / SPLITS).is_file():
-        folders = {name: path / name for name in _json(path / SPLITS)["splits"]}
+        folders = {folder.name: folder for folder in _within(path, SPLITS, _json(path / SPLITS).get("splits"))}
     else:
         folders = {_json(path / STATE).get("_split") or "train": path}
     parts = []
@@ -47,12 +49,25 @@ def _files(folder: Path) -> list[Path]:
     state = _json(folder / STATE)
     if state.get("_indices_data_files"):
         raise BadData(f"{printable(str(folder))} is a selection of rows; call flatten_indices() before save_to_disk().")
-    return [(folder / file["filename"]).absolute() for file in state["_data_files"]]
+    files = state.get("_data_files")
+    names = [file.get("filename") for file in files if isinstance(file, dict)] if isinstance(files, list) else None
+    return [file.absolute() for file in _within(folder, STATE, names)]
+
+
+def _within(folder: Path, notes: str, names: Any) -> list[Path]:
+    """The paths that a folder's notes name, which lie in the folder."""
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and lies_in(folder / name, folder) for name in names
+    ):
+        raise BadData(f"{printable(str(folder / notes))} does not name what lies beside it; save the data set again.")
+    return [folder / name for name in names]
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        said: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        said = json.loads(path.read_text("utf-8"))
+        if not isinstance(said, dict):
+            raise ValueError("expected one object")
     except (OSError, ValueError) as error:
         raise BadData(f"{printable(str(path))} cannot be read ({error}); save the data set again.") from error
     return said
@@ -61,7 +76,7 @@ def _json(path: Path) -> dict[str, Any]:
 def _table(file: Path) -> pa.Table:
     try:
         return arrow_table(str(file))
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise BadData(f"{printable(str(file))} cannot be read ({error}); save the data set again.") from error
 
 

@@ -1,8 +1,10 @@
 """COCO annotations: an image counts as what its largest object is, whose outline is kept as its mask."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from counterfactory.data.images import lies_in, subfolders
@@ -20,6 +22,12 @@ TRIED = 50  # images that are looked for before a folder is held to be the wrong
 
 Entry = Mapping[str, Any]
 
+FIELDS: Mapping[str, Mapping[str, type[Any] | UnionType]] = {
+    "images": {"id": int | str, "file_name": str},
+    "annotations": {"image_id": int | str, "category_id": int | str},
+    "categories": {"id": int | str, "name": object},
+}
+
 
 def recognises(path: Path) -> bool:
     """A file of annotations, or a folder with some where COCO and its tools put them."""
@@ -33,12 +41,12 @@ def read(path: Path) -> Collection:
     problems: list[Problem] = []
     names: dict[str, int] = {}
     for file in _files(path):
-        content = _content(file)
+        content, odd = _content(file)
         categories = {entry["id"]: printable(str(entry["name"])) for entry in content["categories"]}
         names.update({name: number for number, name in categories.items() if name not in names})
         some, wrong = _labelled(content, categories, root, file)
         rows += some
-        problems += wrong
+        problems += (*odd, *wrong)
     if not rows:
         raise nothing_left(path, problems)
     used = {row.label for row in rows}
@@ -70,51 +78,54 @@ def _is_coco(file: Path) -> bool:
     return head.lstrip().startswith(b"{") and any(key in head for key in KEYS)
 
 
-def _content(file: Path) -> Entry:
+def _content(file: Path) -> tuple[Entry, list[Problem]]:
+    """The entries whose fields have the right types, and what is wrong with the others."""
+    content: dict[str, Any] = {}
+    problems: list[Problem] = []
     try:
-        content = json.loads(file.read_bytes())
-        for section, fields in {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"),
-                                "categories": ("id", "name")}.items():  # fmt: skip
-            for entry in content[section]:
-                for field in fields:
-                    entry[field]
+        said = json.loads(file.read_bytes())
+        for section, fields in FIELDS.items():
+            sound = [all(isinstance(entry[field], kind) for field, kind in fields.items()) for entry in said[section]]
+            content[section] = [entry for entry, fits in zip(said[section], sound, strict=True) if fits]
+            odd = (f"{file.name}, {section} {number}" for number, fits in enumerate(sound, 1) if not fits)
+            problems += problem(odd, f"{' or '.join(fields)} of a wrong type; skipped")
     except (ValueError, KeyError, TypeError) as error:
         raise BadData(
             f"{printable(str(file))} is not in COCO's form ({error!r}); "
             "expected images, annotations of objects and categories."
         ) from error
-    found: Entry = content
-    return found
+    return content, problems
 
 
 def _labelled(
     content: Entry, categories: Mapping[int, str], root: Path, file: Path
 ) -> tuple[list[Labelled], list[Problem]]:
     """Each image with its largest object, and what is wrong with the others."""
+    wrong: dict[str, list[str]] = {}
     objects: dict[Any, list[Entry]] = {}
-    for entry in content["annotations"]:
-        if entry["category_id"] in categories:
+    for number, entry in enumerate(content["annotations"], 1):
+        if entry["category_id"] in categories and _area(entry) is not None:
             objects.setdefault(entry["image_id"], []).append(entry)
+        elif entry["category_id"] in categories:
+            wrong.setdefault("its area or box is none; skipped", []).append(f"{file.name}, object {number}")
     folder = _image_folder(content["images"], root, file)
     rows: list[Labelled] = []
-    missing: list[str] = []
-    outside: list[str] = []
-    bare: list[str] = []
     for image in content["images"]:
         path = folder / image["file_name"]
         largest = _largest(objects.get(image["id"], []))
         if not lies_in(path, root):
-            outside.append(image["file_name"])
-        elif not path.is_file():
-            missing.append(image["file_name"])
+            wrong.setdefault("outside of the folder that was given; skipped", []).append(image["file_name"])
+        elif not os.path.isfile(path):
+            missing = f"in {listed([file.name])}, but no such file; skipped"
+            wrong.setdefault(missing, []).append(image["file_name"])
         elif largest is None:
-            bare.append(below(path, root))
+            wrong.setdefault("an image without objects; skipped", []).append(below(path, root))
         else:
-            label = categories[largest["category_id"]]
-            rows.append(Labelled(path=path, label=label, split=_split(file, root), mask=_mask(largest, image)))
-    said = f"in {listed([file.name])}, but no such file; skipped"
-    problems = (*problem(missing, said), *problem(outside, "outside of the folder that was given; skipped"))
-    return rows, [*problems, *problem(bare, "an image without objects; skipped")]
+            label, mask = categories[largest["category_id"]], _mask(largest, image)
+            rows.append(Labelled(path=path, label=label, split=_split(file, root), mask=mask))
+            if largest.get("segmentation") and mask is None:
+                wrong.setdefault("an outline of another form; kept without a mask", []).append(below(path, root))
+    return rows, [said for what, names in wrong.items() for said in problem(names, what)]
 
 
 def _split(file: Path, root: Path) -> str:
@@ -128,7 +139,7 @@ def _image_folder(images: Sequence[Entry], root: Path, file: Path) -> Path:
     part = file.stem.removeprefix("instances_")
     tried = (file.parent, root / part, root / "images" / part, root / "images", root / _split(file, root), root)
     for folder in tried:
-        if any((folder / image["file_name"]).is_file() for image in images[:TRIED]):
+        if any(os.path.isfile(folder / image["file_name"]) for image in images[:TRIED]):
             return folder
     return root
 
@@ -136,12 +147,16 @@ def _image_folder(images: Sequence[Entry], root: Path, file: Path) -> Path:
 def _largest(objects: Sequence[Entry]) -> Entry | None:
     """The object of the largest area; a crowd only where there is nothing else."""
     single = [entry for entry in objects if not entry.get("iscrowd")] or objects
-    return max(single, key=_area, default=None)
+    return max(single, key=lambda entry: _area(entry) or 0.0, default=None)
 
 
-def _area(entry: Entry) -> float:
+def _area(entry: Entry) -> float | None:
+    """The area that an object has by its own words or by its box; None where neither can be understood."""
     box = entry.get("bbox") or (0, 0, 0, 0)
-    return float(entry["area"] if entry.get("area") is not None else box[2] * box[3])
+    try:
+        return float(entry["area"] if entry.get("area") is not None else box[2] * box[3])
+    except (TypeError, ValueError, LookupError):
+        return None
 
 
 def _mask(entry: Entry, image: Entry) -> Address | None:
@@ -152,11 +167,19 @@ def _mask(entry: Entry, image: Entry) -> Address | None:
             return None
         place = "rle:" + _compact({"size": shape["size"], "counts": shape["counts"]})
     else:
-        polygons = [polygon for polygon in shape or () if len(polygon) >= 6]
+        polygons = _polygons(shape)
         if not polygons or "height" not in image:
             return None
         place = "polygons:" + _compact({"size": [image["height"], image["width"]], "polygons": polygons})
     return Address(digest(place.encode()), place)
+
+
+def _polygons(shape: Any) -> list[Any]:
+    """The outlines of three points or more; numbers that stand alone are one outline."""
+    if not isinstance(shape, list):
+        return []
+    outlines = [shape] if all(isinstance(part, int | float) for part in shape) else shape
+    return [outline for outline in outlines if isinstance(outline, list) and len(outline) >= 6]
 
 
 def _compact(value: Any) -> str:

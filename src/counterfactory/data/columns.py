@@ -1,6 +1,6 @@
-"""What the columns of an image table mean, and its rows as a collection. Knows Arrow and the notes in its schemas."""
+"""What the columns of an image table mean, and its rows as a collection. Knows Arrow."""
 
-import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +12,7 @@ import pyarrow as pa
 from counterfactory.data.images import lies_in
 from counterfactory.data.labelled import nothing_left
 from counterfactory.data.labels import absent_classes, at_least_two, class_order
+from counterfactory.data.notes import card_of, class_names
 from counterfactory.data.places import image_bytes
 from counterfactory.data.problems import printable, problem
 from counterfactory.data.records import sample_of, weight_of
@@ -25,7 +26,6 @@ IMAGES = ("image", "img", "picture", "photo", "pixel_values", "jpg", "png")
 LABELS = ("fine_label", "label", "labels", "fine_labels", "class", "category", "target", "coarse_label")
 CAPTIONS = ("caption", "text", "captions", "prompt_text", "description")
 MASKS = ("mask", "segmentation", "segmentation_mask", "annotation", "label_mask")
-OURS = b"counterfactory"  # where an exported table keeps its `dataset.json`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +65,10 @@ def columns_of(schema: pa.Schema, features: Mapping[str, Any], where: Path) -> t
             + "; expected one of structures with 'bytes', or of bytes, best called 'image'."
         )
     mask = next((name for name in MASKS if name in images and name != image), None)
-    said = (schema.metadata or {}).get(OURS)
-    if said:
-        card = json.loads(said)
-        ours = Card(classes=tuple(card["classes"]), task=card["task"])
+    ours = card_of(schema, where)
+    if ours:
         return Columns(image=image, label="label", names=ours.classes, mask=mask, card=ours), ()
-    named = {name: names for name in schema.names if (names := _class_names(features.get(name)))}
+    named = {name: names for name in schema.names if (names := class_names(features.get(name)))}
     label, problems = _label(schema, named, where)
     columns = Columns(
         image=image,
@@ -88,13 +86,6 @@ def columns_of(schema: pa.Schema, features: Mapping[str, Any], where: Path) -> t
         },
     )
     return columns, problems
-
-
-def features_of(schema: pa.Schema) -> dict[str, Any]:
-    """The `datasets` library's notes in a schema: what it calls features."""
-    said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    features: dict[str, Any] = said.get("info", {}).get("features") or {}
-    return features
 
 
 def collect(root: Path, kind: str, parts: Sequence[Part], problems: Sequence[Problem] = ()) -> Collection:
@@ -136,7 +127,9 @@ def _rows(part: Part, wrong: dict[str, list[str]]) -> Iterator[Found]:
                     f"{part.path.name} row {index}"
                 )
             elif columns.card is None and label["label"] is None:
-                wrong.setdefault("no label in this row; skipped", []).append(f"{part.path.name} row {index}")
+                wrong.setdefault("no label in this row (a name or a whole number); skipped", []).append(
+                    f"{part.path.name} row {index}"
+                )
             else:
                 yield image, mask, label
         start += len(batch)
@@ -165,7 +158,7 @@ def _addresses(part: Part, table: pa.Table, column: str, start: int) -> list[Add
 def _beside(table: Path, said: Any) -> Address | None:
     name = said.get("path") if isinstance(said, dict) else None
     path = table.parent / name if name else None
-    if path is None or not lies_in(path, table.parent) or not path.is_file():
+    if path is None or not lies_in(path, table.parent) or not os.path.isfile(path):
         return None
     return Address(digest(path.read_bytes()), f"file:{path}")
 
@@ -183,7 +176,9 @@ def _said(row: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
 
 
 def _name(value: Any, names: Sequence[str] | None) -> str | None:
-    """A class by name; numbers below zero say that there is none."""
+    """A class by name; numbers below zero, and those that are not whole, say that there is none."""
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else None
     if value is None or (names and isinstance(value, int) and not 0 <= value < len(names)):
         return None
     return names[value] if names and isinstance(value, int) else str(value)
@@ -203,12 +198,11 @@ def _card(parts: Sequence[Part], labels: Sequence[Any], root: Path) -> Card:
 
 
 def _dataset(found: Sequence[Found], split: str, card: Card) -> Dataset:
-    numbers = {name: number for number, name in enumerate(card.classes)}
     is_ours = "weight" in found[0][2]
     make = _ours if is_ours else _foreign
     weights = tuple(weight_of(row) for _, _, row in found) if is_ours else (1.0,)
     return Dataset(
-        samples=tuple(make(one, card, numbers) for one in found),
+        samples=tuple(make(one, card) for one in found),
         classes=card.classes,
         task=card.task,
         split=split,
@@ -216,20 +210,29 @@ def _dataset(found: Sequence[Found], split: str, card: Card) -> Dataset:
     )
 
 
-def _ours(found: Found, card: Card, numbers: Mapping[str, int]) -> Sample:
+def _ours(found: Found, card: Card) -> Sample:
     """A sample from an exported row, which is a published one but for the number in place of its label."""
     image, mask, row = found
-    label = card.classes[row["label"]] if row["label"] >= 0 else None
     try:
-        return sample_of({**row, "label": label}, image, mask, numbers, is_ours=True)
+        label = _class(row["label"], card.classes)
+        return sample_of({**row, "label": label}, image, mask, card, is_ours=True)
     except (ValueError, TypeError) as error:
         raise BadData(f"{printable(image.place)}: {error}.") from error
 
 
-def _foreign(found: Found, card: Card, numbers: Mapping[str, int]) -> Sample:
+def _class(number: int | None, classes: Sequence[str]) -> str | None:
+    """The name of a class by its number; none at all, and numbers below zero, say that there is none."""
+    if number is None or number < 0:
+        return None
+    if number >= len(classes):
+        raise ValueError(f"label {number} is none of the {len(classes)} classes")
+    return classes[number]
+
+
+def _foreign(found: Found, card: Card) -> Sample:
     image, mask, row = found
     label = row["label"]
-    target = tuple(int(name in label) for name in card.classes) if isinstance(label, list) else numbers[label]
+    target = tuple(int(name in label) for name in card.classes) if isinstance(label, list) else card.numbers[label]
     return Sample(image=image, target=target, mask=mask, caption=row["caption"], attributes=row["attributes"])
 
 
@@ -251,25 +254,15 @@ def _first(there: Sequence[str], wanted: Sequence[str]) -> str | None:
     return next(iter(known), None)
 
 
-def _class_names(feature: Any) -> tuple[str, ...] | None:
-    """The names of a feature of classes, or of a list of them."""
-    if isinstance(feature, list) and feature:
-        return _class_names(feature[0])
-    if not isinstance(feature, dict):
-        return None
-    if feature.get("_type") == "ClassLabel":
-        return tuple(feature.get("names") or ()) or None
-    return _class_names(feature.get("feature")) if feature.get("_type") in {"Sequence", "List", "LargeList"} else None
-
-
 def _label(schema: pa.Schema, named: Mapping[str, Sequence[str]], where: Path) -> tuple[str, tuple[Problem, ...]]:
     """The finest of the columns that look like labels: the one with most class names."""
     plain = [name for name in LABELS if name in schema.names and _is_label(schema.field(name).type)]
     several = [name for name in plain if name in named] or list(named) or plain
     if not several:
+        seen = ", ".join(f"{name} ({schema.field(name).type})" if name in LABELS else name for name in schema.names)
         raise BadData(
-            f"{printable(str(where))} has no column of labels among {', '.join(schema.names)}; "
-            "call the one with the class names or numbers 'label'."
+            f"{printable(str(where))} has no column of labels among {seen}; "
+            "call the one with the class names or whole numbers 'label'."
         )
     finest = max(several, key=lambda name: len(named.get(name, ())))
     what = f"several columns of labels ({', '.join(several)}): {finest}, the finest, is used"
@@ -277,9 +270,11 @@ def _label(schema: pa.Schema, named: Mapping[str, Sequence[str]], where: Path) -
 
 
 def _is_label(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_list(kind) else kind
+    if pa.types.is_list(kind) or pa.types.is_dictionary(kind):
+        return not pa.types.is_floating(kind.value_type) and _is_label(kind.value_type)
     return bool(
         pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)  # whole numbers, where a missing one made them floats
         or pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
         or pa.types.is_boolean(kind)

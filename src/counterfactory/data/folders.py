@@ -1,14 +1,20 @@
 """Class folders, alone or below split folders: `cat/1.jpg` or `train/cat/1.jpg`. A class may have folders inside."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from counterfactory.data.images import any_image_below, images_below, images_in, subfolders
 from counterfactory.data.labelled import Labelled, collect
+from counterfactory.data.masks import masks_among
 from counterfactory.data.problems import below, listed, printable, problem
 from counterfactory.data.splits import split_name
+from counterfactory.data.tables import tables_in
 from counterfactory.errors import BadData
 from counterfactory.types import Collection, Problem
+
+TABLE = "path and label"  # columns
+FIRST_WORD = re.compile(r"[-_.]")  # ends it: train_images
 
 
 def recognises(path: Path) -> bool:
@@ -22,11 +28,18 @@ def read(path: Path) -> Collection:
     tops = splits or [path]
     rows = [row for top in tops for row in _rows(top, (split_name(top.name) if splits else None) or "train")]
     problems = [said for top in tops for said in _left_out(top, path)]
+    masks = masks_among(row.path for row in rows)
+    rows = [row for row in rows if row.path not in masks]
+    problems += problem(
+        sorted(below(mask, path) for mask in masks), "by its name the mask of an image beside it; left out"
+    )
     if splits:
         others = [folder for folder in subfolders(path) if folder not in splits and any_image_below(folder)]
         problems += problem(
             (below(folder, path) for folder in others), "no split's name, beside folders that are; skipped"
         )
+    unread = (file.name for file in tables_in(path))
+    problems += problem(unread, f"a table that was not read; where it has the labels, call its columns {TABLE}")
     _refuse_what_is_no_class(path, {row.label for row in rows})
     return collect(path, "split and class folders" if splits else "class folders", rows, problems)
 
@@ -59,13 +72,19 @@ def _left_out(top: Path, path: Path) -> Sequence[Problem]:
 
 
 def _refuse_what_is_no_class(path: Path, labels: set[str]) -> None:
-    """Splits without classes, and one folder around the real ones, as unpacking an archive often leaves it."""
-    if labels and all(map(split_name, labels)):
+    """Splits without classes, images beside a table, and one folder around others, as unpacking often leaves it."""
+    if labels and all(split_name(label) or split_name(FIRST_WORD.split(label)[0]) for label in labels):
         raise BadData(
             f"{printable(str(path))}: {listed(sorted(labels))} are names of splits, but hold images without a label. "
-            "Put each class in a folder of its own inside, or a metadata.jsonl or CSV beside the images."
+            "Put each class in a folder of its own inside, or beside the images a metadata.jsonl, "
+            f"or a CSV with the columns {TABLE}."
         )
     inner = path / next(iter(labels), "")
+    if len(labels) == 1 and (unread := listed(file.name for file in tables_in(path))):
+        raise BadData(
+            f"{printable(str(path))} holds images in one folder ({listed(labels)}) and a table that was not read "
+            f"({unread}). Where it has the labels, call its columns {TABLE}; else each class wants a folder of its own."
+        )
     if len(labels) == 1 and inner.is_dir() and recognises(inner):
         raise BadData(
             f"{printable(str(path))} holds one class only ({listed(labels)}), which has folders inside. "

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from counterfactory.data.images import images_below, images_in, subfolders
 from counterfactory.data.labelled import Labelled, collect
-from counterfactory.data.problems import below, problem
+from counterfactory.data.problems import below, printable, problem
 from counterfactory.data.rows import read_rows
 from counterfactory.data.splits import split_name
+from counterfactory.errors import BadData
 from counterfactory.types import Collection, Problem
 
 NUMBER = re.compile(r"n\d{8}")
@@ -78,6 +79,11 @@ def _in_folders(top: Path, split: str) -> list[Labelled]:
 def _solution(path: Path) -> dict[str, str]:
     """The class of each validation image: its row starts with the number of the first object."""
     file = next((folder / SOLUTION for folder in (path, *path.parents[:3]) if (folder / SOLUTION).is_file()), None)
-    rows = read_rows(file).rows if file else ()
-    numbers = {row["ImageId"]: row["PredictionString"].split(" ")[0] for row in rows}
+    if file is None:
+        return {}
+    table = read_rows(file)
+    if not {"ImageId", "PredictionString"} <= set(table.columns):
+        seen = printable(", ".join(table.columns))
+        raise BadData(f"{printable(str(file))} has the columns {seen}; expected ImageId and PredictionString.")
+    numbers = {row["ImageId"]: row["PredictionString"].split(" ")[0] for row in table.rows}
     return {image: class_names()[number] for image, number in numbers.items() if number in class_names()}

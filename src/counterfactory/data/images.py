@@ -10,7 +10,23 @@ from counterfactory.data.problems import below, problem
 from counterfactory.keys import digest
 from counterfactory.types import Address, Problem
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+ENDINGS = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".pjpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+)
+UNREAD = (".avif", ".heic", ".heif", ".jxl")
 STARTS = (
     b"\xff\xd8\xff",  # JPEG
     b"\x89PNG\r\n\x1a\n",
@@ -45,10 +61,29 @@ def any_image_below(folder: Path) -> bool:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders directly in a folder, in natural order, without hidden ones."""
+    """The folders directly in a folder, in natural order, without hidden ones and those that may not be read."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if not _is_hidden(entry.name) and entry.is_dir()]
-    return [folder / name for name in sorted(names, key=natural)]
+    return [path for name in sorted(names, key=natural) if may_be_read(path := folder / name)]
+
+
+def may_be_read(folder: str | Path) -> bool:
+    """Whether a folder may be listed and its files opened."""
+    return os.access(folder, os.R_OK | os.X_OK)
+
+
+def passed_over(root: Path) -> tuple[Problem, ...]:
+    """What no reader looks at, and its owner may think it does: closed folders, and images of other formats."""
+    closed: list[str] = []
+    others: list[str] = []
+    for here, folders, files in _steps(root):
+        paths = (os.path.join(here, name) for name in folders)
+        closed += (below(Path(path), root) for path in paths if not may_be_read(path))
+        others += (below(Path(here, name), root) for name in files if name.lower().endswith(UNREAD))
+    return (
+        *problem(closed, "a folder that may not be read; give yourself the right to"),
+        *problem(others, "a format that is not read; convert it to JPEG or PNG"),
+    )
 
 
 def lies_in(path: Path, folder: Path) -> bool:
@@ -75,15 +110,15 @@ def addresses(paths: Sequence[Path], root: Path) -> tuple[dict[Path, Address], t
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """Follows each link to a folder once, so that a circle ends."""
+    return (os.path.join(here, name) for here, _, files in _steps(folder) for name in files if is_image(name))
+
+
+def _steps(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Each folder with the names in it; follows each link to one once, so that a circle ends."""
     seen = {os.path.realpath(folder)}
-    for here, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+    for here, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not _is_hidden(name) and _is_new(os.path.join(here, name), seen)]
-        yield from (os.path.join(here, name) for name in files if is_image(name))
-
-
-def _raise(error: OSError) -> None:
-    raise error
+        yield here, folders, files
 
 
 def _is_hidden(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Files with a class name each become a collection: addressed, numbered and parted into splits."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,15 +36,22 @@ def collect(
     kept = [row for row in rows if row.path in found]
     if not kept:
         raise nothing_left(root, problems)
-    at_least_two((row.label for row in kept), root)
-    classes = classes or class_order(row.label for row in rows)
+    at_least_two((_composed(row.label) for row in kept), root)
+    classes = tuple(dict.fromkeys(map(_composed, classes or ()))) or class_order(_composed(row.label) for row in rows)
     numbers = {name: number for number, name in enumerate(classes)}
     splits = {}
     for split, members in parted(kept, lambda row: row.split).items():
-        samples = (Sample(image=found[row.path], target=numbers[row.label], mask=row.mask) for row in members)
+        samples = (
+            Sample(image=found[row.path], target=numbers[_composed(row.label)], mask=row.mask) for row in members
+        )
         splits[split] = Dataset(samples=tuple(samples), classes=tuple(map(printable, classes)), split=split)
     problems = (*problems, *absent_classes(splits))
     return Collection(name=printable(root.name), kind=kind, splits=splits, problems=problems)
+
+
+def _composed(name: str) -> str:
+    """A name with its accents in the letters: some systems write them behind, and it is the same class."""
+    return unicodedata.normalize("NFC", name)
 
 
 def nothing_left(root: Path, problems: Sequence[Problem]) -> BadData:

@@ -54,7 +54,8 @@ def _labels(path: Path) -> dict[str, np.ndarray]:
             raise BadData(f"{path} holds {seen}; expected train_images and train_labels, as MedMNIST's files do.")
         found = {said: members[f"{said}_labels"] for said in there}
     for said, marks in found.items():
-        if marks.dtype.kind not in "iub" or marks.ndim not in (1, 2) or not marks.size or marks.min() < 0:
+        is_whole = marks.dtype.kind in "iub" and marks.size and marks.astype(np.int64).min() >= 0
+        if not is_whole or marks.ndim not in (1, 2):
             raise BadData(
                 f"{path}: {said}_labels are {marks.dtype} {marks.shape}; expected whole numbers from 0, one an image, "
                 "or a 0 or 1 for each label."

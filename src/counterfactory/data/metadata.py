@@ -3,6 +3,7 @@
 What this project publishes is such a folder, with a `dataset.json` that fixes the classes and the task.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from counterfactory.data.images import addresses, images_below, lies_in, subfolders
 from counterfactory.data.labelled import nothing_left
 from counterfactory.data.labels import absent_classes, at_least_two
+from counterfactory.data.masks import have_one_size
 from counterfactory.data.problems import below, printable, problem
 from counterfactory.data.records import (
     Row,
@@ -28,7 +30,7 @@ from counterfactory.data.rows import read_header
 from counterfactory.data.segments import segment_classes
 from counterfactory.data.splits import parted, split_name
 from counterfactory.errors import BadData
-from counterfactory.publish import CARD, Card, read_card
+from counterfactory.publish import CARD, Card, find_card
 from counterfactory.types import Address, Collection, Dataset, Problem, Sample
 
 Found = Mapping[Path, Address]
@@ -61,7 +63,7 @@ def read(path: Path) -> Collection:
     """Every row whose image is there, in the order of the rows."""
     published = _card(path)
     records, problems = _records(path, published is not None)
-    masks = [mask for record in records if (mask := record.mask) and lies_in(mask, path) and mask.is_file()]
+    masks = [mask for record in records if (mask := record.mask) and lies_in(mask, path) and os.path.isfile(mask)]
     found, wrong = addresses(list(dict.fromkeys([*(record.path for record in records), *masks])), path)
     problems = [*problems, *wrong, *_unlisted(path, records)]
     records = [record for record in records if record.path in found]
@@ -71,8 +73,10 @@ def read(path: Path) -> Collection:
         records = _labelled_by_folder(records)
     card = published or _card_of(path, records, found)
     if published is None:
+        problems += problem([CARD] if (path / CARD).is_file() else [], "not in the form of published data; not read")
         problems += _unlabelled(path, records, card)
         records = [record for record in records if not _lacks_label(record, card)]
+    problems += _ill_sized(path, records, found)
     splits = {
         split: _dataset(split, some, card, found, published is not None)
         for split, some in parted(records, _split).items()
@@ -88,7 +92,7 @@ def _files(path: Path) -> list[tuple[Path, str | None]]:
     if not path.is_dir():
         return []
     if here := _file(path):
-        return [(here, path.name if (path.parent / CARD).is_file() else None)]
+        return [(here, path.name if find_card(path.parent) else None)]
     return [(file, folder.name) for folder in subfolders(path) if (file := _file(folder))]
 
 
@@ -103,7 +107,7 @@ def _file(folder: Path) -> Path | None:
 
 def _card(path: Path) -> Card | None:
     """What was published beside the splits, seen from the whole or from one split."""
-    return next((read_card(folder) for folder in (path, path.parent) if (folder / CARD).is_file()), None)
+    return find_card(path) or find_card(path.parent)
 
 
 def _records(path: Path, is_ours: bool) -> tuple[list[Record], list[Problem]]:
@@ -113,24 +117,28 @@ def _records(path: Path, is_ours: bool) -> tuple[list[Record], list[Problem]]:
         rows, wrong = load_rows(file)
         problems += wrong
         split = name if is_ours or name is None else split_name(name) or name
-        records += [_record(file, split, row, number) for number, row in enumerate(rows, 1)]
+        found = [_record(file, split, row, number) for number, row in enumerate(rows, 1)]
+        records += filter(None, found)
+        nameless = (f"{below(file, path)}, row {number}" for number, record in enumerate(found, 1) if record is None)
+        problems += problem(nameless, "no file_name, which should name its image; row skipped")
     outside = (
         str(file) for record in records for file in (record.path, record.mask) if file and not lies_in(file, path)
     )
     problems += problem(outside, "outside of the folder that was given; not read")
     records = [record for record in records if lies_in(record.path, path)]
-    missing = (below(record.path, path) for record in records if not record.path.is_file())
+    missing = (below(record.path, path) for record in records if not os.path.isfile(record.path))
     problems += problem(missing, "in the metadata, but no such file; row skipped")
-    lost = (below(record.mask, path) for record in records if record.mask and not record.mask.is_file())
+    lost = (below(record.mask, path) for record in records if record.mask and not os.path.isfile(record.mask))
     problems += problem(lost, "a mask that is not there; its image is kept without")
-    return [record for record in records if record.path.is_file()], problems
+    return [record for record in records if os.path.isfile(record.path)], problems
 
 
-def _record(file: Path, split: str | None, row: dict[str, Any], number: int) -> Record:
+def _record(file: Path, split: str | None, row: dict[str, Any], number: int) -> Record | None:
+    """A row that names an image; nothing for one that does not."""
     where = f"{printable(str(file))}, row {number}"
     named = file_column(row)
     if named is None or not row[named]:
-        raise BadData(f"{where}: no file_name; each row should name its image in a column file_name.")
+        return None
     name = Path(str(row[named]))
     try:
         row = with_vectors(row)
@@ -197,18 +205,23 @@ def _lacks_label(record: Record, card: Card) -> bool:
     return bool(card.classes) and card.task == "single-label" and label_text(record.row) is None
 
 
+def _ill_sized(path: Path, records: Sequence[Record], found: Found) -> tuple[Problem, ...]:
+    pairs = [(record.path, record.mask) for record in records if record.mask and record.mask in found]
+    differ = (below(image, path) for (image, _), fits in zip(pairs, have_one_size(pairs), strict=True) if not fits)
+    return problem(differ, "image and mask differ in size; bring them to one")
+
+
 def _split(record: Record) -> str:
     return record.split
 
 
 def _dataset(split: str, records: Sequence[Record], card: Card, found: Found, is_ours: bool) -> Dataset:
-    numbers = {name: number for number, name in enumerate(card.classes)}
     samples: list[Sample] = []
     weights: list[float] = []
     for record in records:
         try:
             image, mask = found[record.path], _mask(record, found)
-            samples.append(sample_of(record.row, image, mask, numbers, is_ours))
+            samples.append(sample_of(record.row, image, mask, card, is_ours))
             weights.append(weight_of(record.row))
         except (ValueError, TypeError) as error:
             raise BadData(f"{record.where}: {error}.") from error

@@ -1,5 +1,6 @@
 """Oxford-IIIT Pets and Flowers102 as their authors distribute them: lists of names, and `.mat` files."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def _pets(path: Path) -> Collection:
         (split, *fields) for split, name in PET_SPLITS.items() for fields in _pet_list(path / "annotations" / name)
     ]
     trimaps = [path / "annotations" / "trimaps" / f"{stem}.png" for _, stem, _ in lines]
-    masks, unread = addresses([trimap for trimap in trimaps if trimap.is_file()], path)
+    masks, unread = addresses([trimap for trimap in trimaps if os.path.isfile(trimap)], path)
     rows = [
         Labelled(path=path / "images" / f"{stem}.jpg", label=_breed(stem), split=split, mask=masks.get(trimap))
         for (split, stem, _), trimap in zip(lines, trimaps, strict=True)
@@ -69,10 +70,13 @@ def _flowers(path: Path) -> Collection:
     """Numbers from 1 in both files: of images, and of classes whose names are public but not in the files."""
     names = FLOWERS.read_text("utf-8").splitlines()
     labels = _matrix(path / "imagelabels.mat", "labels")
+    numbers = [(split, n) for split, name in FLOWER_SPLITS.items() for n in _matrix(path / "setid.mat", name)]
+    if any(not 0 < n <= len(labels) or not 0 < labels[n - 1] <= len(names) for _, n in numbers):
+        what = f"setid.mat and imagelabels.mat do not fit: {len(labels)} images have labels, of {len(names)} classes"
+        raise BadData(f"{printable(str(path))}: {what}; fetch both again.")
     rows = [
-        Labelled(path=path / "jpg" / f"image_{number:05d}.jpg", label=names[int(labels[number - 1]) - 1], split=split)
-        for split, name in FLOWER_SPLITS.items()
-        for number in _matrix(path / "setid.mat", name)
+        Labelled(path=path / "jpg" / f"image_{n:05d}.jpg", label=names[labels[n - 1] - 1], split=split)
+        for split, n in numbers
     ]
     there = {row.label for row in rows}
     return _collect(path, "Flowers102", rows, [], tuple(name for name in names if name in there))
@@ -92,9 +96,9 @@ def _collect(
     path: Path, kind: str, rows: Sequence[Labelled], problems: list[Problem], classes: tuple[str, ...]
 ) -> Collection:
     """The rows whose images are there."""
-    missing = [below(row.path, path) for row in rows if not row.path.is_file()]
+    missing = [below(row.path, path) for row in rows if not os.path.isfile(row.path)]
     listed = {row.path for row in rows}
     unlisted = [below(image, path) for image in images_in(rows[0].path.parent) if image not in listed] if rows else []
     problems += problem(missing, "in the lists, but no such file; skipped")
     problems += problem(unlisted, "an image that no list has; left out")
-    return collect(path, kind, [row for row in rows if row.path.is_file()], problems, classes)
+    return collect(path, kind, [row for row in rows if os.path.isfile(row.path)], problems, classes)

@@ -1,26 +1,20 @@
 """Images and segmentation masks with the same names: `images/1.jpg` and `masks/1.png`, or `1.jpg` and `1_mask.png`."""
 
-import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from counterfactory.data.images import addresses, images_below, images_in, subfolders
 from counterfactory.data.labelled import nothing_left
+from counterfactory.data.masks import MASK_STEM, have_one_size
 from counterfactory.data.problems import below, printable, problem
 from counterfactory.data.segments import segment_classes
 from counterfactory.data.splits import parted, split_name
-from counterfactory.pixels import UNREADABLE, orientation
 from counterfactory.types import Collection, Dataset, Problem, Sample
 
 IMAGES = {"images", "image", "imgs", "img", "jpegimages"}
 MASKS = {"masks", "mask", "labels", "label", "annotations", "segmentations", "segmentationclass"}
-MASK_STEM = re.compile(r"[-_](mask|seg|segmentation|label|labels)$", re.IGNORECASE)
 LOSSY = (".jpg", ".jpeg")
-TURNED = 5  # EXIF orientations from here on swap width and height
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +54,8 @@ def read(path: Path) -> Collection:
     problems = [said for some in files for said in _alone(some, path)]
     found, wrong = addresses([file for pair in pairs for file in (pair.image, pair.mask)], path)
     pairs = [pair for pair in pairs if pair.image in found and pair.mask in found]
-    sized = [pair for pair, fits in zip(pairs, _fit(pairs), strict=True) if fits]
+    fit = have_one_size([(pair.image, pair.mask) for pair in pairs])
+    sized = [pair for pair, fits in zip(pairs, fit, strict=True) if fits]
     differ = (below(pair.image, path) for pair in pairs if pair not in set(sized))
     problems += (*wrong, *problem(differ, "image and mask differ in size; skipped"))
     lossy = (below(pair.mask, path) for pair in sized if pair.mask.name.lower().endswith(LOSSY))
@@ -125,21 +120,3 @@ def _alone(files: Files, root: Path) -> Sequence[Problem]:
     images = (below(file, root) for name, file in files.images.items() if name not in files.masks)
     masks = (below(file, root) for name, file in files.masks.items() if name not in files.images)
     return (*problem(images, "an image without a mask; skipped"), *problem(masks, "a mask without an image; left out"))
-
-
-def _fit(pairs: Sequence[Pair]) -> list[bool]:
-    """Whether image and mask have one size, by their headers; what has no readable header is left to `check`."""
-    with ThreadPoolExecutor() as pool:
-        images = pool.map(_size, (pair.image for pair in pairs))
-        masks = pool.map(_size, (pair.mask for pair in pairs))
-        return [None in (image, mask) or image == mask for image, mask in zip(images, masks, strict=True)]
-
-
-def _size(file: Path) -> tuple[int, int] | None:
-    """Width and height of an image held upright."""
-    try:
-        with Image.open(file) as image:
-            width, height = image.size
-            return (height, width) if orientation(image) >= TURNED else (width, height)
-    except UNREADABLE:
-        return None

@@ -1,17 +1,18 @@
 """Parquet files as Hugging Face lays them out (`train-00000-of-00001.parquet`, perhaps in `data`), or one alone."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from counterfactory.data.columns import Part, collect, columns_of, features_of
+from counterfactory.data.columns import Part, collect, columns_of
 from counterfactory.data.images import subfolders
+from counterfactory.data.notes import features_of, split_of
 from counterfactory.data.problems import listed, printable
-from counterfactory.data.splits import split_name
+from counterfactory.data.splits import shard_name, split_name
 from counterfactory.errors import BadData
 from counterfactory.types import Collection, Problem
 
@@ -34,7 +35,11 @@ def read(path: Path) -> Collection:
         problems |= {said.what: said for said in chosen}
         parts.append(
             Part(
-                split=_split(file, path), path=file, scheme="parquet", columns=columns, batches=partial(_batches, file)
+                split=_split(file, path, schema),
+                path=file,
+                scheme="parquet",
+                columns=columns,
+                batches=partial(_batches, file),
             )
         )
     return collect(path, "Hugging Face parquet", parts, tuple(problems.values()))
@@ -64,9 +69,12 @@ def _table(folder: Path, root: Path) -> Path:
     return _table(folder.parent, root) if is_part else folder
 
 
-def _split(file: Path, root: Path) -> str:
-    """The split in a file's name, else that of its folder below the root, else train."""
+def _split(file: Path, root: Path, schema: pa.Schema) -> str:
+    """The split in a file's name, as its notes spell it; else that of its folder below the root, else train."""
     shard = SHARD.fullmatch(file.stem)
+    split = split_of(schema)
+    if shard and split and shard_name(split) == shard[1]:
+        return split
     if shard:
         return split_name(shard[1]) or shard[1]
     folder = "" if root.absolute() in (file, file.parent) else file.parent.name
@@ -76,13 +84,15 @@ def _split(file: Path, root: Path) -> str:
 def _schema(file: Path) -> pa.Schema:
     try:
         return parquet.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         with file.open("rb") as stream:
             is_pointer = stream.read(11) == b"version htt"
         reason = "a Git LFS pointer, not the file itself: run `git lfs pull`" if is_pointer else f"damaged: {error}"
         raise BadData(f"{printable(str(file))} cannot be read ({reason}).") from error
 
 
-def _batches(file: Path, columns: list[str]) -> Iterable[pa.RecordBatch]:
-    batches: Iterable[pa.RecordBatch] = parquet.ParquetFile(file).iter_batches(ROWS, columns=columns or None)
-    return batches
+def _batches(file: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from parquet.ParquetFile(file).iter_batches(ROWS, columns=columns or None)
+    except (OSError, pa.ArrowException) as error:
+        raise BadData(f"{printable(str(file))} cannot be read (damaged: {error}); fetch it again.") from error

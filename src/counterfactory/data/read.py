@@ -5,9 +5,11 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from counterfactory.data.images import passed_over
 from counterfactory.data.problems import listed, printable
 from counterfactory.data.rows import LABEL, PATH, read_header
 from counterfactory.data.tables import ENDINGS
@@ -36,15 +38,11 @@ def read(source: str) -> Collection:
     if not source:
         raise BadData("No data given; expected a folder, a file or `diorama:`.")
     path = Path(os.path.abspath(os.path.expanduser(source)))  # pathlib's own raises where nobody has that name
-    kinds = readers()
     try:
         _refuse_what_is_no_file(path)
-        for reader in kinds.values():
-            if reader.recognises(path):
-                return reader.read(path)
+        return _read(path)
     except PermissionError as error:
         raise BadData(f"{_closed(Path(error.filename))} may not be read; give yourself the right to.") from error
-    raise _unrecognised(path, list(kinds))
 
 
 def readers() -> Mapping[str, Reader]:
@@ -83,6 +81,20 @@ def readers() -> Mapping[str, Reader]:
         "image and mask pairs (images/ and masks/, or x.jpg and x_mask.png)": pairs,
         "class folders (cat/1.jpg), alone or in split folders (train/cat/1.jpg)": folders,
     }
+
+
+def _read(path: Path) -> Collection:
+    """What the first reader finds that knows a path; what none looks at is a problem of the data, or why they fail."""
+    problems = passed_over(path)
+    kinds = readers()
+    try:
+        reader = next((reader for reader in kinds.values() if reader.recognises(path)), None)
+        if reader is None:
+            raise _unrecognised(path, list(kinds))
+        found = reader.read(path)
+    except BadData as error:
+        raise BadData(" ".join([*(f"{said.where}: {said.what}." for said in problems), str(error)])) from error
+    return replace(found, problems=(*found.problems, *problems))
 
 
 def _refuse_what_is_no_file(path: Path) -> None:

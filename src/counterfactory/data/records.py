@@ -13,6 +13,7 @@ from counterfactory.data.labels import natural
 from counterfactory.data.problems import printable
 from counterfactory.data.rows import LABEL, column, read_rows, read_text
 from counterfactory.errors import BadData
+from counterfactory.publish import Card
 from counterfactory.types import Address, Origin, Plain, Problem, Sample, Target, Task
 
 Row = Mapping[str, Any]
@@ -31,9 +32,7 @@ def load_rows(file: Path) -> tuple[list[dict[str, Any]], tuple[Problem, ...]]:
         table = read_rows(file)
         return [{name: _cell(name, text) for name, text in row.items()} for row in table.rows], table.problems
     if file.suffix == ".parquet":
-        from pyarrow import parquet
-
-        return parquet.read_table(file).to_pylist(), ()
+        return _parquet_rows(file), ()
     text, problems = read_text(file)
     return [_json_row(file, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()], problems
 
@@ -95,12 +94,12 @@ def classes_of(rows: Sequence[Row]) -> tuple[str, ...]:
     return names if length == len(names) else tuple(f"class {number}" for number in range(length))
 
 
-def sample_of(row: Row, image: Address, mask: Address | None, numbers: Mapping[str, int], is_ours: bool) -> Sample:
+def sample_of(row: Row, image: Address, mask: Address | None, card: Card, is_ours: bool) -> Sample:
     """The sample of a row; a `ValueError` says what is wrong with it."""
     caption = row.get("caption") or row.get("text")
     return Sample(
         image=_known_as(row.get("digest"), image) if is_ours else image,
-        target=target_of(row, numbers),
+        target=target_of(row, card),
         mask=_known_as(row.get("mask_digest"), mask) if is_ours and mask else mask,
         caption=str(caption) if caption else None,
         attributes=_attributes(row, is_ours),
@@ -108,8 +107,9 @@ def sample_of(row: Row, image: Address, mask: Address | None, numbers: Mapping[s
     )
 
 
-def target_of(row: Row, numbers: Mapping[str, int]) -> Target:
+def target_of(row: Row, card: Card) -> Target:
     """A distribution, a 0/1 vector with gaps or the number of a class: the first that the row has."""
+    numbers = card.numbers
     soft, several = (structure(row.get(name)) for name in VECTORS)
     if isinstance(soft, Mapping):
         return _distribution([soft.get(name) or 0.0 for name in numbers], len(numbers))
@@ -119,6 +119,8 @@ def target_of(row: Row, numbers: Mapping[str, int]) -> Target:
         return tuple(int(name in several) for name in numbers)
     if several:
         return _marks(several, len(numbers))
+    if several == [] and card.task == "multi-label":
+        return (0,) * len(numbers)
     text = label_text(row)
     if text is None or text in numbers:
         return None if text is None else numbers[text]
@@ -155,6 +157,16 @@ def _cell(name: str, text: str) -> Plain:
         with suppress(ValueError):
             return text if text[0] == "0" and text.isdecimal() and len(text) > 1 else kind(text)
     return text
+
+
+def _parquet_rows(file: Path) -> list[dict[str, Any]]:
+    from pyarrow import ArrowException, parquet
+
+    try:
+        rows: list[dict[str, Any]] = parquet.read_table(file).to_pylist()
+    except (OSError, ArrowException) as error:
+        raise BadData(f"{printable(str(file))} is damaged ({error}); fetch or write it again.") from error
+    return rows
 
 
 def _json_row(file: Path, number: int, line: str) -> dict[str, Any]:
@@ -219,12 +231,13 @@ def _origin(row: Row) -> Origin | None:
 
 
 def _attributes(row: Row, is_ours: bool) -> dict[str, Plain]:
-    """What the row lists as attributes, and every other column of plain values."""
+    """What the row lists as attributes, and every other column of plain values; a foreign one may be called so too."""
     taken = (KNOWN - {*LABEL}) | {"label_name", file_column(row), column(row, LABEL)}
     taken |= {*ORIGIN, *DIGESTS} if is_ours else set()
     taken |= set() if row.get("caption") else {"text"}
     others = {name: value for name, value in row.items() if name not in taken}
-    listed = structure(row.get("attributes")) or {}
+    said = row.get("attributes") or {}
+    listed = structure(said) if is_ours else said if isinstance(said, Mapping) else {"attributes": said}
     return {name: _plain(value) for name, value in {**others, **listed}.items() if isinstance(value, Plain)}
 
 

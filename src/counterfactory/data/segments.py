@@ -22,7 +22,10 @@ def segment_classes(root: Path, masks: Sequence[Address]) -> tuple[tuple[str, ..
     listed = next((root / name for name in LISTS if (root / name).is_file()), None)
     every = max(1, len(masks) // SAMPLED)
     seen = _numbers(masks[::every], root)
-    classes = _listed(listed) if listed else tuple(f"class {n}" for n in range(max(seen - {VOID}, default=-1) + 1))
+    named = _listed(listed) if listed else ()
+    classes = named or tuple(f"class {n}" for n in range(max(seen - {VOID}, default=-1) + 1))
+    if listed and not named:
+        return classes, (Problem(where=listed.name, what="names no class; the numbers in the masks are used"),)
     if seen == {0, VOID}:
         what = f"the masks hold 0 and {VOID} only; {VOID} counts as 'no class': write 1 where it should be one"
         return classes, (Problem(where="masks", what=what),)
@@ -37,7 +40,7 @@ def _listed(file: Path) -> tuple[str, ...]:
     """One name a line, or number and name."""
     lines = [line.strip() for line in read_text(file)[0].splitlines() if line.strip()]
     numbered = [re.fullmatch(r"(\d+)[\s,:;]+(.+)", line) for line in lines]
-    if not all(numbered):
+    if not lines or not all(numbered):
         return tuple(lines)
     names = {int(match[1]): match[2] for match in numbered if match}
     return tuple(names.get(number, f"class {number}") for number in range(max(names) + 1))

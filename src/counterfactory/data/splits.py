@@ -29,6 +29,11 @@ def split_name(text: str) -> str | None:
     return NAMES.get(YEAR.sub("", name))
 
 
+def shard_name(split: str) -> str:
+    """A split in the name of a parquet file, as the `datasets` library allows it."""
+    return split.replace("-", "_")
+
+
 def parted(rows: Iterable[Row], split_of: Callable[[Row], str]) -> dict[str, list[Row]]:
     """Rows by their split: train, validation, test, then the others by name."""
     parts: dict[str, list[Row]] = {}

@@ -25,12 +25,15 @@ def read(path: Path) -> Collection:
     images = images_below(folder)
     rows: list[Labelled] = []
     problems: list[Problem] = []
-    for table in _tables(path):
+    tables = _tables(path)
+    for table in tables:
         content = read_rows(table)
         some, wrong = _labelled(content, table, images, is_given=table == path)
         rows += some
         problems += (*content.problems, *wrong)
     listed_files = {row.path for row in rows}
+    others = (file.name for file in tables_in(folder) if path.is_dir() and file not in tables)
+    problems += problem(others, "a table beside that of the labels; not read")
     unlisted = (below(image, folder) for image in images if image not in listed_files)
     problems += problem(unlisted, "an image that no row has; left out")
     if not rows:
@@ -39,15 +42,21 @@ def read(path: Path) -> Collection:
 
 
 def _tables(path: Path) -> list[Path]:
-    """The file itself; or the only table of labels in a folder; or all, where each is named after a split."""
+    """The file itself; or the only table of labels in a folder; or those that are named after a split."""
     if path.is_file():
         return [path] if _has_labels(path) else []
-    found = sorted(file for file in path.iterdir() if _has_labels(file))
-    return found if len(found) == 1 or all(split_name(file.stem) for file in found) else []
+    found = [file for file in tables_in(path) if _has_labels(file)]
+    return found if len(found) == 1 else [file for file in found if split_name(file.stem)]
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The delimited files directly in a folder, whatever their columns."""
+    files = (file for file in folder.iterdir() if file.name.lower().endswith(ENDINGS) and not file.name.startswith("."))
+    return sorted(file for file in files if file.is_file())
 
 
 def _has_labels(file: Path) -> bool:
-    if not file.name.lower().endswith(ENDINGS) or file.name.startswith(".") or not file.is_file():
+    if not file.name.lower().endswith(ENDINGS):
         return False
     header = read_header(file)
     return column(header, PATH) is not None and column(header, LABEL) is not None
@@ -93,7 +102,7 @@ def _file(text: str, folder: Path, by_name: Mapping[str, Path | None]) -> Path |
     """The file that a row means: relative to the table, or by its bare name where only one image has it."""
     for name in (text, _as_bytes(text)):
         path = folder / name
-        if name and path.is_file():
+        if name and os.path.isfile(path):
             return Path(os.path.normpath(path))
         if name in by_name:
             return by_name[name]

@@ -16,7 +16,7 @@ from counterfactory.data.records import classes_of, label_text, sample_of, task_
 from counterfactory.data.splits import parted, split_name
 from counterfactory.errors import BadData
 from counterfactory.keys import digest
-from counterfactory.publish import CARD, Card, read_card
+from counterfactory.publish import Card, find_card
 from counterfactory.types import Address, Collection, Dataset, Problem
 
 MEMBER = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)")  # what stands before the first dot belongs together
@@ -50,7 +50,7 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> Collection:
     """Every image that something is said of, in the order of the files."""
     files = _files(path)
-    ours = next((read_card(file.parent) for file in files[:1] if (file.parent / CARD).is_file()), None)
+    ours = find_card(files[0].parent)
     groups = [group for file in files for group in _groups(file, path, ours)]
     groups, problems = _kept(groups, lambda group: group.image is not None, "no image beside what is said")
     if ours is None:
@@ -178,12 +178,11 @@ def _card_of(path: Path, groups: Sequence[Group]) -> Card:
 
 
 def _dataset(split: str, groups: Sequence[Group], card: Card, is_ours: bool) -> Dataset:
-    numbers = {name: number for number, name in enumerate(card.classes)}
     samples, weights = [], []
     for group in groups:
         try:
             assert group.image
-            samples.append(sample_of(group.row, group.image, group.mask, numbers, is_ours))
+            samples.append(sample_of(group.row, group.image, group.mask, card, is_ours))
             weights.append(weight_of(group.row))
         except (ValueError, TypeError) as error:
             raise BadData(f"{group.where}: {error}.") from error

@@ -17,9 +17,10 @@ from typing import Any, Literal
 import pyarrow as pa
 from pyarrow import parquet
 
-from counterfactory.data.columns import OURS
 from counterfactory.data.images import lies_in
-from counterfactory.data.splits import parted
+from counterfactory.data.notes import OURS, SPLIT
+from counterfactory.data.problems import listed
+from counterfactory.data.splits import parted, shard_name
 from counterfactory.errors import BadConfig, BadData, writing
 from counterfactory.publish import CARD, ROWS, Card, read_card
 
@@ -93,15 +94,23 @@ def _image_folder(splits: Sequence[Path], out: Path, _card: Card) -> None:
 def _parquet(splits: Sequence[Path], out: Path, card: Card) -> None:
     """Hugging Face's layout, with the classes as features in the schema, and ours beside for lossless reading."""
     (out / "data").mkdir()
+    _refuse_one_name([split.name for split in splits])
     for split in splits:
         total = sum(1 for _ in _portions(split, SHARD))
-        name = split.name.replace("-", "_")  # what that library allows
+        name = shard_name(split.name)
         for number, rows in enumerate(_portions(split, SHARD)):
-            schema = _schema(rows[0], card)
+            schema = _schema(rows[0], card, split.name)
             path = out / "data" / f"{name}-{number:05d}-of-{total:05d}.parquet"
             with parquet.ParquetWriter(path, schema) as file:
                 for group in _filled(rows, split, GROUP):
                     file.write_table(_table(group, split, schema, card))
+
+
+def _refuse_one_name(splits: Sequence[str]) -> None:
+    """Splits whose names differ by what the names of parquet files may not hold would be written over each other."""
+    alike = [split for split in splits if [*map(shard_name, splits)].count(shard_name(split)) > 1]
+    if alike:
+        raise BadConfig(f"The splits {listed(alike)} have one name in parquet; choose another --format.")
 
 
 def _portions(split: Path, limit: int) -> Iterator[list[Row]]:
@@ -122,11 +131,12 @@ def _filled(rows: Iterator[Row] | list[Row], split: Path, limit: int) -> Iterato
         yield portion
 
 
-def _schema(row: Row, card: Card) -> pa.Schema:
+def _schema(row: Row, card: Card, split: str) -> pa.Schema:
     """The columns of a row with their types, and what the `datasets` library calls features."""
     kinds = {PICTURES.get(name, name): PICTURE if name in PICTURES else PLAIN.get(name, pa.string()) for name in row}
     features = {name: _feature(name, kind, card) for name, kind in kinds.items()}
-    metadata = {b"huggingface": json.dumps({"info": {"features": features}}), OURS: json.dumps(asdict(card))}
+    ours = {**asdict(card), SPLIT: split}
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}), OURS: json.dumps(ours)}
     return pa.schema(list(kinds.items()), metadata=metadata)
 
 
@@ -146,19 +156,18 @@ def _dtype(kind: pa.DataType) -> str:
 
 def _table(rows: Sequence[Row], split: Path, schema: pa.Schema, card: Card) -> pa.Table:
     """Rows with the bytes of their files; empty text and no seed are nulls here, as columns have types."""
-    numbers = {name: number for number, name in enumerate(card.classes)}
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     for row in rows:
         for name, value in row.items():
-            columns[PICTURES.get(name, name)].append(_value(name, value, split, numbers))
+            columns[PICTURES.get(name, name)].append(_value(name, value, split, card))
     return pa.table(columns, schema=schema)
 
 
-def _value(name: str, value: Any, split: Path, numbers: Mapping[str, int]) -> Any:
+def _value(name: str, value: Any, split: Path, card: Card) -> Any:
     if name in PICTURES:
         return {"bytes": (split / value).read_bytes(), "path": Path(value).name} if value else None
     if name == "label":
-        return numbers.get(value, -1)
+        return card.numbers.get(value, -1)
     if name == "seed":
         return None if value < 0 else value
     return None if value == "" else value
@@ -201,7 +210,7 @@ def _members(row: Row, split: Path, endings: Mapping[str, str], card: Card) -> I
         if name in endings:
             yield endings[name], (split / row[name]).read_bytes() if row.get(name) else b""
     if "label" in endings:
-        yield endings["label"], str(card.classes.index(row["label"]) if row["label"] else -1).encode()
+        yield endings["label"], str(card.numbers.get(row["label"], -1)).encode()
     said = {name: value for name, value in row.items() if name not in PICTURES}
     yield "json", json.dumps(said, ensure_ascii=False).encode()
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from counterfactory.recipes.augmentation import Candidate, Drawn, Method, arms, drawn, synthetic, without_drawings
 from counterfactory.recipes.class_words import PROMPTS
+from counterfactory.recipes.diorama import is_strange
 from counterfactory.recipes.fidelity_report import fidelity_tables
 from counterfactory.recipes.pictures import shots_gallery
 from counterfactory.recipes.prepare import measurable, validated
 from counterfactory.recipes.reports import several_methods
-from counterfactory.recipes.stress_report import is_strange
 from counterfactory.recipes.trials import Choice, ready, tried
 from counterfactory.run import Run
 from counterfactory.types import Collection, Dataset, Gallery, Picture, Report, Table

@@ -17,7 +17,7 @@ from counterfactory.errors import BadConfig, BadData
 from counterfactory.keys import seed_for
 from counterfactory.metrics.validity import floor_of
 from counterfactory.names import ModelName
-from counterfactory.recipes.diorama import is_diorama
+from counterfactory.recipes.diorama import is_strange
 from counterfactory.recipes.scores import Made, by_change, by_clip, by_label, by_layout
 from counterfactory.run import Run
 from counterfactory.score.change import Trace
@@ -62,7 +62,7 @@ class Checks(BaseModel, frozen=True, extra="forbid"):
 
     def fitting(self, run: Run, data: Dataset) -> "Checks":
         """The same, without models of the zoo that know other classes; what a person named must know these."""
-        kept = self.model_copy()
+        kept = self
         if self.classifier and "confidence" in self.names and data.task == "single-label":
             step = UnderTest(model=model_under_test(self.classifier), classes=data.classes)
             kept = kept._tried("classifier", run, data, lambda: step.notices(run.worker, data.samples[0]))
@@ -73,42 +73,37 @@ class Checks(BaseModel, frozen=True, extra="forbid"):
 
     def _tried(self, field: str, run: Run, data: Dataset, ask: Callable[[], object]) -> "Checks":
         name: str = getattr(self, field)
-        is_zoo = name.startswith(ZOO)
         try:
             ask()
-        except (BadConfig, BadData) as error:
-            if not is_zoo:
-                raise BadConfig(f"checks.{field}: {error}") from error
-        else:
-            if not is_zoo or is_diorama(data):
+            if not is_strange(name, data):
                 return self
+        except (BadConfig, BadData) as error:
+            if not name.startswith(ZOO):
+                raise BadConfig(f"checks.{field}: {error}") from error
         run.watcher.note(f"{name} knows other pictures and checks nothing; name another as `checks.{field}`.")
         return self.model_copy(update={field: None})
 
     @property
     def by_pairs(self) -> set[Name]:
         """The checks whose thresholds are what pairs of real images reach."""
-        able = {self.clip: BY_CLIP, self.classifier: {"confidence"}, self.segmenter: {"layout"}}
-        return {name for name in self.names for model, own in able.items() if model and name in own}
+        able = [(self.clip, BY_CLIP), (self.classifier, {"confidence"}), (self.segmenter, {"layout"})]
+        return {name for name in self.names if any(model and name in own for model, own in able)}
 
     def verdicts(
         self, run: Run, made: Sequence[Made], real: Dataset, said: Sequence[tuple[Sample, str]]
     ) -> tuple[list[Verdict], Bounds]:
         """Of each counterfactual, and the thresholds; `said` are real images with their captions, which set them."""
-        bounds = self.bounds(run, real, said) if made else {}
-        found = {name: values for name, values in self._scores(run, made, real).items() if name in bounds}
-        rows = [{name: float(values[row]) for name, values in found.items()} for row in range(len(made))]
+        bounds, found = (self.bounds(run, real, said), self._scores(run, made, real)) if made else ({}, {})
+        rows = [{name: float(found[name][row]) for name in found if name in bounds} for row in range(len(made))]
         return [Verdict(scores=row, reasons=tuple(_reasons(row, bounds))) for row in rows], bounds
 
     def bounds(self, run: Run, real: Dataset, said: Sequence[tuple[Sample, str]]) -> dict[str, float]:
         """The least that each score must be: what all but a share of real images reach."""
         pairs = _pairs(real, said)
         if not pairs and self.by_pairs:
-            run.watcher.note(
-                f"Not checked: {', '.join(sorted(self.by_pairs))}; the split {real.split!r} has no two images of one "
-                "class with different captions to set thresholds by."
-            )
-        found = self._scores(run, pairs, real)
+            unchecked = ", ".join(sorted(self.by_pairs))
+            run.watcher.note(f"Not checked: {unchecked}; {real.split!r} has no two images of one class with captions.")
+        found = self._scores(run, pairs, real) if pairs else {}
         bounds = {name: floor_of(values[~np.isnan(values)], self.strictness) for name, values in found.items()}
         if "preference" in bounds:  # real pairs differ in much more than one edit; nearer to the new words is enough
             bounds["preference"] = 0.0
@@ -122,8 +117,6 @@ class Checks(BaseModel, frozen=True, extra="forbid"):
     def _scores(self, run: Run, made: Sequence[Made], real: Dataset) -> dict[str, Any]:
         """Those that are wanted and can be taken, in their order."""
         found: dict[str, Any] = {}
-        if not made:
-            return found
         if self.clip and BY_CLIP & set(self.names):
             found |= by_clip(run, made, self.clip)
         if self.classifier and "confidence" in self.names:

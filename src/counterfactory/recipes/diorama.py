@@ -22,3 +22,8 @@ def is_diorama(data: Dataset) -> bool:
     """Whether these are scenes of the zoo's world; photographs may have classes of the same names."""
     is_described = any(sample.attributes.keys() >= FACTORS for sample in data.samples)
     return is_described and set(data.classes) <= set(ALL_CLASSES)
+
+
+def is_strange(model: object, data: Dataset) -> bool:
+    """Whether a model is the zoo's and the data show what it has never seen."""
+    return str(model).startswith("zoo:") and not is_diorama(data)

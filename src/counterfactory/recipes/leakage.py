@@ -10,8 +10,8 @@ from counterfactory.metrics.fidelity import NEIGHBOURS
 from counterfactory.metrics.memorisation import RARE, Memorisation, memorisation
 from counterfactory.metrics.statistics import in_percent
 from counterfactory.recipes.augmentation import class_of
+from counterfactory.recipes.diorama import is_strange
 from counterfactory.recipes.fidelity_report import features, likeness
-from counterfactory.recipes.stress_report import is_strange
 from counterfactory.recipes.trials import Choice
 from counterfactory.run import Run
 from counterfactory.score.clip import ClipEmbed

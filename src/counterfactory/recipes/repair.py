@@ -14,7 +14,6 @@ from counterfactory.classify.tested import SavedModel, is_segmenter, model_under
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.classify.under_test import UnderTest
 from counterfactory.data.choose import unrelated
-from counterfactory.data.labels import main_class
 from counterfactory.data.limit import Quota
 from counterfactory.errors import BadConfig, BadData
 from counterfactory.metrics.statistics import mean_interval
@@ -84,8 +83,8 @@ def repaired(
             for test, data in tests.items():
                 found[arm][test].append(_failure_rate(run, one, data))
     rates = {arm: {test: mean_interval(values) for test, values in each.items()} for arm, each in found.items()}
-    new = len(sets[1]) - len(sets[0])
-    return Repaired(new=new, tests={test: len(data) for test, data in tests.items()}, failures=rates)
+    images = {test: len(data) for test, data in tests.items()}
+    return Repaired(new=len(sets[1]) - len(sets[0]), tests=images, failures=rates)
 
 
 def in_its_words(run: Run, model: Tested, data: Dataset) -> Dataset:
@@ -94,10 +93,8 @@ def in_its_words(run: Run, model: Tested, data: Dataset) -> Dataset:
         return data
     known = open_classifier(model.model.name, run.worker).classes
     places = match(names_of(known), len(known), data.classes, model.labels).places
-    own = {place: output for output, place in reversed(list(enumerate(places)))}
-    labels = [main_class(sample.target, data.task) for sample in data.samples]
-    targets = [None if label is None else own[label] for label in labels]
-    samples = tuple(replace(one, target=target) for one, target in zip(data.samples, targets, strict=True))
+    own: dict[Any, int] = {place: output for output, place in reversed(list(enumerate(places)))}
+    samples = tuple(replace(sample, target=own.get(sample.target)) for sample in data.samples)
     return replace(data, samples=samples, classes=known)
 
 
@@ -105,10 +102,7 @@ def to_repair_with(data: Collection, tests: Dataset) -> Dataset:
     """Training images that nothing which is tested on was made from."""
     train = unrelated(training_split(data), tests)
     if not train.samples:
-        raise BadData(
-            f"repair: all training images are tested on, too, as {tests.split!r}; give images of their own to train "
-            "on, or leave repair out."
-        )
+        raise BadData(f"repair: all training images are tested on, too, as {tests.split!r}; give others to train on.")
     return train
 
 

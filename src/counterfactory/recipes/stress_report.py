@@ -9,7 +9,7 @@ from counterfactory.metrics.findings import findings, slice_table
 from counterfactory.metrics.slices import Pair, Slices, slices
 from counterfactory.recipes.checks import SAID, Bounds
 from counterfactory.recipes.counterfactuals import Counterfactual, in_words
-from counterfactory.recipes.diorama import is_diorama
+from counterfactory.recipes.diorama import is_strange
 from counterfactory.recipes.overlap_report import overlap_numbers, overlap_tables
 from counterfactory.recipes.repair import Repaired, repair_table
 from counterfactory.recipes.sheet import Shown
@@ -63,11 +63,6 @@ def foreign(pipeline: object, data: Dataset) -> tuple[str, ...]:
     if not is_strange(pipeline, data):
         return ()
     return ("Drawn by the zoo, which knows Diorama alone: name a pipeline of photographs as `engine.pipeline`.",)
-
-
-def is_strange(model: object, data: Dataset) -> bool:
-    """Whether a model is the zoo's and the data show what it has never seen."""
-    return str(model).startswith("zoo:") and not is_diorama(data)
 
 
 def pairs(found: Found) -> Iterator[Pair]:
