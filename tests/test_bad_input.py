@@ -208,6 +208,7 @@ def test_a_workspace_that_is_a_file(tmp_path, capsys):
         (["--name", "store.db-wal"], "cannot be a run's name"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--name", "../escape"], "cannot be a run's name"),
+        (["--name", "a" * 201], "up to 200 letters"),
         (["--device", "abacus"], "abacus"),
     ],
 )

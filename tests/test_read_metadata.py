@@ -172,6 +172,7 @@ def test_what_is_missing_on_either_side_is_told(tmp_path):
     ("line", "message"),
     [
         ("{broken", "line 3: not JSON"),
+        ("[" * 100_000, "line 3: not JSON"),
         ("[1]", "line 3: expected one object"),
         ('{"file_name": "0.png", "label": "a", "weight": -1}', "row 3: weight -1.0"),
         ('{"file_name": "0.png", "label": "a", "weight": "heavy"}', "row 3: could not convert"),

@@ -84,7 +84,7 @@ def card_from(text: bytes, where: Path) -> Card | None:
         said = json.loads(text)
         card = Card(classes=tuple(said["classes"]), task=said["task"])
         is_later = said.get("format", FORMAT) > FORMAT
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     if is_later:
         raise RunTooNew(f"{where} was published by a later version of Counterfactory; update this one to read it.")

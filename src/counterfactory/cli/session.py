@@ -73,8 +73,8 @@ def run_name(job: Job, recipe: BaseModel) -> str:
 
 def run_folder(workspace: Path, name: str) -> Path:
     """Where a run of that name lies; a name may not leave the workspace."""
-    if not re.fullmatch(r"[\w][\w.+-]*", name) or name in {"blobs", "artifacts"} or name.startswith("store.db"):
-        raise BadConfig(f"{name!r} cannot be a run's name; expected letters, digits, '-', '_', '+' and '.'.")
+    if not re.fullmatch(r"[\w][\w.+-]{0,199}", name) or name in {"blobs", "artifacts"} or name.startswith("store.db"):
+        raise BadConfig(f"{name!r} cannot be a run's name; expected up to 200 letters, digits, '-', '_', '+' and '.'.")
     return workspace.resolve() / name
 
 

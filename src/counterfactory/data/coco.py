@@ -89,7 +89,7 @@ def _content(file: Path) -> tuple[Entry, list[Problem]]:
             content[section] = [entry for entry, fits in zip(said[section], sound, strict=True) if fits]
             odd = (f"{file.name}, {section} {number}" for number, fits in enumerate(sound, 1) if not fits)
             problems += problem(odd, f"{' or '.join(fields)} of a wrong type; skipped")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadData(
             f"{printable(str(file))} is not in COCO's form ({error!r}); "
             "expected images, annotations of objects and categories."

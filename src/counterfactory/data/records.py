@@ -143,8 +143,8 @@ def structure(value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{value[:40]!r} is no JSON text ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{value[:40]!r} is no JSON text ({error})") from error
 
 
 def _cell(name: str, text: str) -> Plain:
@@ -172,8 +172,8 @@ def _parquet_rows(file: Path) -> list[dict[str, Any]]:
 def _json_row(file: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadData(f"{printable(str(file))}, line {number}: not JSON ({error.msg}).") from error
+    except (ValueError, RecursionError) as error:
+        raise BadData(f"{printable(str(file))}, line {number}: not JSON ({error}).") from error
     if not isinstance(row, dict):
         raise BadData(
             f"{printable(str(file))}, line {number}: expected one object with a file_name, not {line[:40]!r}."
@@ -224,10 +224,17 @@ def _origin(row: Row) -> Origin | None:
         prompt=row.get("prompt") or None,
         seed=None if seed in (None, "") or int(seed) < 0 else int(seed),
         model=row.get("model") or None,
-        changed={name: value for name, value in (structure(row.get("changed")) or {}).items() if value is not None},
-        settings={name: value for name, value in (structure(row.get("settings")) or {}).items() if value is not None},
+        changed=_said(row, "changed"),
+        settings=_said(row, "settings"),
     )
     return None if said == Origin() else said
+
+
+def _said(row: Row, name: str) -> dict[str, Any]:
+    said = structure(row.get(name)) or {}
+    if not isinstance(said, Mapping):
+        raise ValueError(f"{name} is {str(said)[:40]!r}, and should be an object of names and values")
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _attributes(row: Row, is_ours: bool) -> dict[str, Plain]:

@@ -131,7 +131,7 @@ def _take(group: Group, ending: str, member: tarfile.TarInfo, tar: tarfile.TarFi
     elif ending in SAYING:
         try:
             group.row |= _said(ending, data.decode("utf-8"), card)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadData(f"{group.where}.{ending} cannot be read ({error}).") from error
 
 

@@ -51,7 +51,11 @@ def _packed(folder: Path, out: Path, world: str, part: Part) -> str:
     trained = folder / part.model / NUMBERS
     if not trained.is_file() or not source.is_dir():
         missing = folder / part.model if source.is_dir() or part.source == part.model else source
-        left = "what was packed before stays" if any(path.suffix in LOADABLE for path in place.glob("*")) else "it is left out"
+        left = (
+            "what was packed before stays"
+            if any(path.suffix in LOADABLE for path in place.glob("*"))
+            else "it is left out"
+        )
         return f"{part.model}: no finished training in {missing}; {left}."
     files = list(_loadable(source))
     _clear(place, files)
