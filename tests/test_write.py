@@ -37,7 +37,7 @@ def test_the_current_folder_is_refused_and_so_is_one_that_cannot_be_made(tmp_pat
         with pytest.raises(BadConfig, match="is the current folder"):
             export(out[0], here, "csv")
     assert export(out[0], Path("new"), "csv").is_dir()
-    with pytest.raises(DiskTrouble, match="cannot be made"):
+    with pytest.raises(DiskTrouble, match="is no place where a folder can be made"):
         export(out[0], Path("/proc/x"), "csv")
 
 

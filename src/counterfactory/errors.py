@@ -74,7 +74,6 @@ DISK_ERRORS = {
     errno.EACCES: "may not be written",
     errno.EPERM: "may not be written",
     errno.ENOTDIR: "is not a folder",
-    errno.ENOENT: "is not there, and cannot be made",
     errno.EEXIST: "is in the way: expected a folder there",
     errno.ENAMETOOLONG: "has a name that is too long",
     errno.EIO: "cannot be read or written",

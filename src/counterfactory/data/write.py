@@ -21,7 +21,7 @@ from counterfactory.data.images import lies_in
 from counterfactory.data.notes import OURS, SPLIT
 from counterfactory.data.problems import listed
 from counterfactory.data.splits import parted, shard_name
-from counterfactory.errors import BadConfig, BadData, writing
+from counterfactory.errors import BadConfig, BadData, DiskTrouble, writing
 from counterfactory.publish import CARD, ROWS, Card, read_card
 
 Format = Literal["imagefolder", "parquet", "webdataset", "csv"]
@@ -56,13 +56,20 @@ def new_folder(out: Path) -> Iterator[Path]:
     with writing(out):
         try:
             shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
+            _made(part)
             yield part
             if out.exists():
                 out.rmdir()
             part.rename(out)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except FileNotFoundError as error:
+        raise DiskTrouble(f"{folder.parent} is no place where a folder can be made; give another.") from error
 
 
 def _splits(folder: Path) -> Sequence[Path]:

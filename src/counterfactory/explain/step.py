@@ -18,7 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 PUBLISHED = (8.0, 10.0, 15.0)
-OF_UNIT_PULL = (0.6, 1.0, 1.5, 2.0)  # of gradients whose root mean square is 1
+OF_UNIT_PULL = (0.8, 1.0, 1.5, 2.0)  # of gradients whose root mean square is 1
 
 
 class Backbone(BaseModel, frozen=True, extra="forbid"):
