@@ -25,7 +25,7 @@ from counterfactory.recipes import searching
 from counterfactory.recipes.cas import REAL, arms
 from counterfactory.recipes.datagen import Datagen
 from counterfactory.recipes.generation import MADE, Amount, accepted, asked, made_elsewhere, native_size
-from counterfactory.recipes.generators import Way
+from counterfactory.recipes.generators import Pipeline, Way
 from counterfactory.recipes.job import build
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
@@ -193,12 +193,16 @@ def test_pixels_learn_from_nothing_in_one_part(tmp_path: Path):
     assert [row[0] for row in table(found, "What the searches found").rows] == ["the model of pixels"]
 
 
-def test_greyscale_images_of_odd_sizes_and_a_class_of_one_image_come_back_in_their_size(tmp_path: Path, base: Path):
+def test_greyscale_images_of_odd_sizes_and_a_class_of_one_image_come_back_in_their_size(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Pipeline, "base", "zoo:diorama")
     data = _grey(tmp_path / "grey", counts=(6, 1))
     found = report(tmp_path, recipe(base, "tuning.trials=[1]", "tuning.images=2", "amount.times=[1]", EYES), data)
     assert any("One training image is all there is of b" in sentence for sentence in found.summary)
     assert any("no validation split" in sentence for sentence in found.summary)
     assert any("The CLIP of `eyes` knows Diorama alone" in sentence for sentence in found.summary)
+    assert any("has only ever drawn Diorama" in sentence for sentence in found.summary)
     drawn = read(str(tmp_path / "run/data")).splits["train"].samples
     assert {Worker(workspace=tmp_path).pixels.image(sample.image).size for sample in drawn} == {(21, 17)}
 

@@ -102,7 +102,7 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         trials = tried(run, arms(choice, sets, self.classifier, self.seeds), data) if self.stage in SCORED else []
         seen = quality(run, self._looks(), sets, choice)
         found = Synthesis(data=data, choice=choice, rounds=rounds, sets=sets, trials=trials, quality=seen)
-        return told(run, found, flatters=self.tuning.split == "test" and not self.made)
+        return told(run, found, flatters=self.tuning.split == "test" and not self.made, base=self.generator.base)
 
     def rounds(self, run: Run, data: Collection, choice: Choice) -> list[Round]:
         """Each part learns beside the best of the part before; then a way to draw with it is searched."""

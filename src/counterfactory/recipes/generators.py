@@ -43,6 +43,8 @@ class Generator(Protocol):
     @property
     def known(self) -> Adapted | None: ...  # what it begins with
     @property
+    def base(self) -> str | None: ...  # what was trained by others before
+    @property
     def fits_any_size(self) -> bool: ...  # drawings are given back in the size of the data
     def trainer(self, part: Part, before: Adapted | None, seed: int) -> Any: ...
     def engine(self, known: Adapted, way: Way) -> Any: ...
@@ -72,6 +74,10 @@ class Pipeline(BaseModel, frozen=True, extra="forbid"):
     @property
     def known(self) -> Adapted | None:
         return self.start
+
+    @property
+    def base(self) -> str | None:
+        return self.encoder.base
 
     @property
     def fits_any_size(self) -> bool:
@@ -105,6 +111,10 @@ class Pixels(BaseModel, frozen=True, extra="forbid"):
     @property
     def known(self) -> Adapted | None:
         return Adapted(model=self.start) if self.start else None
+
+    @property
+    def base(self) -> str | None:
+        return None
 
     @property
     def fits_any_size(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 
 from counterfactory.recipes import cas, tuning_report
+from counterfactory.recipes.diorama import is_strange
 from counterfactory.recipes.generation import by_class
 from counterfactory.recipes.leakage import Quality
 from counterfactory.recipes.reports import several_methods
@@ -16,6 +17,12 @@ from counterfactory.types import Collection, Dataset, Gallery, Picture, Report, 
 
 SHOWN = 240  # drawings in the grids of all classes
 FLATTERS = "Mind: TEST images chose how is drawn, as the published code has it, so that scores on them flatter."
+
+
+FOREIGN = (
+    "The zoo's pipeline has only ever drawn Diorama, in 64 pixels: name one of photographs as "
+    "`generator.encoder.base`, or say `generator.kind=pixels` for small pictures."
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,14 +37,16 @@ class Synthesis:
     quality: Quality
 
 
-def told(run: Run, found: Synthesis, flatters: bool = False) -> Report:
+def told(run: Run, found: Synthesis, flatters: bool = False, base: str | None = None) -> Report:
     """What is to be read of it."""
     scored = _scored(found) if found.trials else Report(title="")
+    words = [FOREIGN] if found.rounds and is_strange(base, found.choice["train"]) else []
+    words += [*tuning_report.words(found.rounds), *_words(found)]
     seconds = tuple(spent(run).items())
     return replace(
         scored,
         title=f"Synthetic {found.data.name}",
-        summary=(*[FLATTERS] * flatters, *scored.summary, *tuning_report.words(found.rounds), *_words(found)),
+        summary=(*[FLATTERS] * flatters, *scored.summary, *words),
         numbers={**scored.numbers, **tuning_report.numbers(found.rounds), "drawn": len(_largest(found))},
         tables=(
             *scored.tables,
