@@ -59,9 +59,9 @@ def _tried(ask: Ask, matching: Matched, sample: Sample) -> Matching | Failed:
         return said if isinstance(said, Failed) else matching(said.names, len(said.probabilities))
     except BadData as error:
         return Failed("", str(error))
-    except CounterfactoryError:
-        raise
     except Exception as error:  # somebody else's code and graph may raise anything
+        if isinstance(error, CounterfactoryError):
+            raise
         return Failed("", f"{type(error).__name__}: {error}")
 
 
