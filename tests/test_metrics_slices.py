@@ -39,7 +39,7 @@ def test_every_cut_is_measured():
     assert find(found, "car", "weather", None).after.mean == 9 / 40
     assert find(found, "car", "weather", "rain").after == share_interval(1, 20)
     assert found.whole is not None
-    assert (found.whole.sources, found.whole.worse, found.whole.better) == (60, 9, 0)
+    assert found.whole.sources == 60
 
 
 def test_slices_of_the_very_same_pairs_are_one():
@@ -59,7 +59,6 @@ def test_a_slice_has_its_rates_difference_test_and_shift():
     assert found.before == share_interval(10, 40)
     assert found.after == share_interval(10, 40)
     assert found.difference.mean == 0
-    assert (found.worse, found.better) == (9, 9)
     assert found.chance == 1
     assert found.shift.mean == pytest.approx(-0.4)
     assert found.shift.low == pytest.approx(-0.4)

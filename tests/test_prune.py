@@ -89,7 +89,10 @@ def test_a_workspace_that_is_a_file_is_told(tmp_path):
 def test_a_workspace_that_is_not_there_is_told_and_not_made(tmp_path):
     with pytest.raises(BadConfig, match="There is no workspace"):
         prune(tmp_path / "nope", [], dry=True)
-    assert not (tmp_path / "nope").exists()
+    (tmp_path / "photographs").mkdir()
+    with pytest.raises(BadConfig, match="There is no workspace"):
+        prune(tmp_path / "photographs", [], dry=True)
+    assert [path.name for path in tmp_path.rglob("*")] == ["photographs"]
 
 
 def test_two_kills_lose_nothing(tmp_path):

@@ -92,6 +92,14 @@ def test_what_it_raises_for_one_image_is_that_image_s_row(here: Path):
     assert "mine.py" in rows[2].detail
 
 
+def test_a_function_that_wants_to_end_the_program_ends_nothing(here: Path):
+    text = "import sys\nTIMES = []\n\ndef rude(images):\n    TIMES.append(1)\n"
+    text += "    return score(images) if len(TIMES) > 6 else sys.exit(3)\n"
+    rows = told(here, SCORES + text, "mine:rude")
+    assert [isinstance(row, Failed) for row in rows] == [True, True, True, False]
+    assert rows[0].reason == "mine:rude raised RuntimeError: it called sys.exit(3)"
+
+
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [

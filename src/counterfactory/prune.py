@@ -19,7 +19,7 @@ MARKS = ("run.yaml", "used.keys", "used.keys.part", ".lock")  # any of them make
 def prune(workspace: Path, doomed: Sequence[Path], dry: bool) -> dict[str, int]:
     """Delete the doomed runs and all that the others do not need; returns how many of each kind went or would go."""
     workspace, doomed = workspace.resolve(), sorted(set(doomed))
-    if not workspace.exists():
+    if not workspace.is_file() and not (workspace / "store.db").exists():
         raise BadConfig(f"There is no workspace {workspace}; give the --workspace that the runs lie in.")
     with ExitStack() as held:
         held.enter_context(beginning(workspace))

@@ -20,8 +20,7 @@ def open_function(model: FunctionModel, worker: Worker) -> Ask:
     def ask(samples: Sequence[Sample]) -> Sequence[Answer | Failed]:
         images = [worker.pixels.image(sample.image) for sample in samples]
         try:
-            with here_first():  # it may import its neighbours only now
-                said = function(images)
+            said = _asked(function, images)
         except Exception as error:  # a person's own code may raise anything
             if len(samples) > 1:
                 raise  # the batch is halved until the image stands alone
@@ -44,6 +43,14 @@ def _imported(name: str) -> Callable[[Any], Any]:
     if not callable(function):
         raise BadConfig(f"{name} is no function but a {type(function).__name__}; expected one that takes images.")
     return function  # type: ignore[no-any-return]
+
+
+def _asked(function: Callable[[Any], Any], images: list[Any]) -> Any:
+    with here_first():  # it may import its neighbours only now
+        try:
+            return function(images)
+        except SystemExit as error:  # it may not end the whole run
+            raise RuntimeError(f"it called sys.exit({error.code!r})") from error
 
 
 def _functions(module: Any) -> list[str]:

@@ -50,8 +50,6 @@ class Slice:
     before: Interval  # share of failures as it was, Wilson's interval
     after: Interval  # share of failures as a counterfactual
     difference: Interval  # after - before, Newcombe's interval
-    worse: int  # sources that fail more often as counterfactuals
-    better: int
     chance: float  # of such failures if the edit changed nothing; McNemar's exact test with one counterfactual each
     corrected: float | None  # the same, corrected by Holm for all slices that are large enough; none for small ones
     shift: Interval  # of the confidence in the label
@@ -191,7 +189,6 @@ def _measures(columns: _Columns, group: Whole, groups: int) -> Iterator[dict[str
 
     units = np.bincount(of, minlength=groups)
     n = np.maximum(units, 1)
-    worse, better = (over(change.astype(np.float64)).astype(np.int64) for change in (after > before, after < before))
     first, second = over(before) / n, over(after) / n
     bounds = {
         "before": wilson(first, units),
@@ -205,10 +202,10 @@ def _measures(columns: _Columns, group: Whole, groups: int) -> Iterator[dict[str
     for at, count in enumerate(units.tolist()):
         yield {
             **{name: _interval(bound, at, count) for name, bound in bounds.items()},
-            "sources": count, "worse": int(worse[at]), "better": int(better[at]),
+            "sources": count,
             "chance": no_change(had[own := slice(ends[at], ends[at + 1])].astype(int), failed[own], times[own]),
             "corrected": None,
-        }  # fmt: skip
+        }
 
 
 def _interval(bounds: Bounds, at: int, n: int) -> Interval:
