@@ -136,28 +136,41 @@ def transcribed(one: Explainer, case: Any, scale: float, number: int) -> Tensor:
             return -chosen if plan.answer == "logits" else torch.log1p(torch.exp(-chosen))
         return -chosen if plan.answer == "logits" else -torch.log_softmax(logits, 0)[question.wanted]
 
+    def chain(z: Tensor, i: int) -> Tensor:
+        for j in range(i, -1, -1):
+            mean, log_variance = mean_and_log_variance(z, j)
+            fresh = (log_variance / 2).exp() * noise() if plan.inner == "sampled" else 0
+            z = mean + (j > 0) * fresh
+        return z
+
+    def led_back(gradient: Tensor, z: Tensor, i: int) -> Tensor:
+        said = one.search.model.network(z, torch.tensor([visited[i]])).sample[:, :3]
+        return torch.autograd.grad(((z - (1 - bar[i]).sqrt() * said) / bar[i].sqrt()).clamp(-1, 1), z, gradient)[0]
+
     start_noise = torch.Generator().manual_seed(seed_for("explain", question.seed, "start"))
     first = TAU - 1 + plan.noised_further
     z = bar[first].sqrt() * x + (1 - bar[first]).sqrt() * torch.randn((3, SIDE, SIDE), generator=start_noise).double()
-    clean = x
+    clean = chain(z, TAU - 1) if plan.led_back else x
     for i in range(TAU - 1, -1, -1):
         mean, log_variance = mean_and_log_variance(z, i)
         at_clean, at_noisy = clean.clone().requires_grad_(), z.clone().requires_grad_()
-        of_clean = scale * class_loss(at_clean)
+        of_answer, of_looks = torch.autograd.grad(class_loss(at_clean), at_clean)[0], torch.zeros_like(x)
         if one.look:
-            of_clean = of_clean + plan.losses.perceptual * (one.look(at_clean) - one.look(x)).square().mean()
+            strange = (one.look(at_clean) - one.look(x)).square().mean()
+            of_looks = plan.losses.perceptual * torch.autograd.grad(strange, at_clean)[0]
         apart = at_noisy - x
         of_noisy = plan.losses.l1 * apart.abs().sum() + plan.losses.l2 * apart.square().sum(1).sqrt().sum()
-        pull = torch.autograd.grad(of_clean, at_clean)[0] / bar[i].sqrt() + torch.autograd.grad(of_noisy, at_noisy)[0]
+        pull = (scale * of_answer + of_looks) / bar[i].sqrt()
+        if plan.led_back:
+            of_answer = led_back(of_answer, at_noisy, i)
+            of_answer = of_answer / (bar[i].sqrt() * of_answer.square().mean().sqrt())
+            pull = scale * of_answer + led_back(of_looks, at_noisy, i)
+        pull = pull + torch.autograd.grad(of_noisy, at_noisy)[0]
         if plan.guided is None or TAU - 1 - i < plan.guided:
             mean = mean - log_variance.exp() * pull
         z = mean + (i > 0) * (log_variance / 2).exp() * noise()
         if i and (plan.guided is None or TAU - i < plan.guided):
-            clean = z
-            for j in range(i - 1, -1, -1):
-                mean, log_variance = mean_and_log_variance(clean, j)
-                fresh = (log_variance / 2).exp() * noise() if plan.inner == "sampled" else 0
-                clean = mean + (j > 0) * fresh
+            clean = chain(z, i - 1)
     return z.clamp(-1, 1)
 
 
@@ -176,6 +189,7 @@ NONE = dict.fromkeys(ALL, 0.0)
         (ALL, 15.0, {}),
         (ALL, 8.0, {"noised_further": True, "answer": "log-probabilities"}),
         (ALL, 8.0, {"inner": "mean", "guided": 6}),
+        (ALL, 1.5, {"led_back": True}),
     ],
 )
 def test_the_exact_search_is_the_papers(tmp_path: Path, several: bool, losses: Any, scale: float, settings: Any):

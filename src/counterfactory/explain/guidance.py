@@ -21,13 +21,13 @@ class Estimate:
     clean: Tensor
     noisy: Tensor
     signal: Tensor  # what is left of the clean images in the noisy ones
-    known: bool  # whether the clean images know how they came from the noisy ones
+    at_once: Tensor | None = None  # the estimate of one step, if it knows how it came from the noisy images
 
     def led_back(self, gradient_BCHW: Tensor) -> Tensor:
         """A gradient by the clean images as one by the noisy: through the denoiser, or by their signal alone."""
-        if not self.known:
+        if self.at_once is None:
             return gradient_BCHW / self.signal
-        (found,) = torch.autograd.grad(self.clean, self.noisy, gradient_BCHW, retain_graph=True)
+        (found,) = torch.autograd.grad(self.at_once, self.noisy, gradient_BCHW, retain_graph=True)
         return found
 
 

@@ -168,7 +168,7 @@ class Explainer:
             strangeness=self._strangeness(batch),
             scale=scale,
             losses=self.step.search.losses,
-            rescaled=self.step.mode == "fast",
+            rescaled=self.step.search.rescales(self.step.mode),
         )
 
     def _strangeness(self, batch: Sequence[Case]) -> Loss | None:

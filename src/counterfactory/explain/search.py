@@ -47,7 +47,7 @@ class Search:
 
         What the network says of a noisy image serves its clean estimate and then its step back: one call for both.
         """
-        count, x_BCHW, trace = self.taken_back, start, []
+        count, x_BCHW, trace, mask = self.taken_back, start, [], self.plan.held(self.mode)
         first = count - 1
         lost_B = torch.zeros(len(source), dtype=torch.bool, device=source.device)
         for number in range(first, -1, -1):
@@ -59,15 +59,17 @@ class Search:
             if is_guided:
                 clean = source if number == first and not is_known else self._clean(noisy, guessed, number, sources)
                 signal = at(self.links.signal, self._at(number, source))
-                gradient = pull(Estimate(clean=clean, noisy=noisy, signal=signal, known=is_known))
+                at_once = guessed.clean if is_known else None
+                gradient = pull(Estimate(clean=clean, noisy=noisy, signal=signal, at_once=at_once))
                 lost_B |= ~gradient.isfinite().flatten(1).all(1)
                 guessed = replace(
                     guessed, mean=guessed.mean - guessed.log_variance.exp() * gradient.nan_to_num(0, 0, 0)
                 )
                 trace += [clean.detach()] if self.traced else []
             x_BCHW = step_back(guessed, fresh_noise(self.model, sources), self._at(number, source))
-            if self.mode == "fast" and number < count * (1 - self.plan.mask.starts):
-                x_BCHW = self._held(x_BCHW, source, guessed.clean, number, sources)
+            if mask and number < count * (1 - mask.starts):
+                free = changing(guessed.clean, source, mask)
+                x_BCHW = torch.where(free, x_BCHW, self._under_noise(source, number, sources))
         return Found(images=x_BCHW.clamp(-1, 1), trace=trace, lost=lost_B)
 
     def _clean(self, x_BCHW: Tensor, guessed: Guess, number: int, sources: Sources) -> Tensor:
@@ -96,11 +98,10 @@ class Search:
             clean = self._guess(x_BCHW, there).clean
         return clean
 
-    def _held(self, x_BCHW: Tensor, source: Tensor, clean: Tensor, number: int, sources: Sources) -> Tensor:
-        """One step back, pictures that are their source, under as much noise, but where the estimate changes it."""
+    def _under_noise(self, source: Tensor, number: int, sources: Sources) -> Tensor:
+        """The source as noisy as one step back from here."""
         noise = fresh_noise(self.model, sources)
-        under = noised(self.links, source, noise, self._at(number - 1, source)) if number else source
-        return torch.where(changing(clean, source, self.plan.mask), x_BCHW, under)
+        return noised(self.links, source, noise, self._at(number - 1, source)) if number else source
 
     def _guess(self, x_BCHW: Tensor, number: int) -> Guess:
         return guess(self.model, self.links, x_BCHW, self._at(number, x_BCHW))

@@ -87,11 +87,13 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
         default="sampled", description="the exact estimate, with noise or without"
     )
     leaps: Count = Field(default=5, description="steps of the chained estimate")
-    led_back: bool = Field(
-        default=True,
-        description="of the fast mode: pulls come through the denoiser, by a call back at each step",
+    led_back: bool | None = Field(
+        default=None,
+        description="pulls come through the denoiser, by a call back at each step; null: in the fast mode",
     )
-    mask: Mask = Field(default=Mask(), description="of the fast mode: where the image may change")
+    mask: Mask | None = Field(
+        default=None, description="where the image may change; null: around what changes in the fast mode, else all"
+    )
     views: Views | None = Field(
         default=None, description="the pictures that the pull is meant for; null: eight in the fast mode, else one"
     )
@@ -106,7 +108,11 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
 
     def leads_back(self, mode: Mode) -> bool:
         """Whether pulls come through the denoiser."""
-        return mode == "fast" and self.led_back
+        return mode == "fast" if self.led_back is None else self.led_back
+
+    def rescales(self, mode: Mode) -> bool:
+        """Whether the answer's gradient is brought to a root mean square of 1."""
+        return mode == "fast" or self.leads_back(mode)
 
     def taken_back(self, mode: Mode, steps: int) -> int:
         """How many of the steps are taken back."""
@@ -116,9 +122,13 @@ class Plan(BaseModel, frozen=True, extra="forbid"):
         """The pictures that the pull is meant for."""
         return self.views or (Views() if mode == "fast" else ALONE)
 
+    def held(self, mode: Mode) -> Mask | None:
+        """Where the image may change; everywhere without one."""
+        return self.mask or (Mask() if mode == "fast" else None)
+
     def tried(self, mode: Mode) -> tuple[float, ...]:
         """The scales that are tried in turn."""
-        return self.scales or (OF_UNIT_PULL if mode == "fast" else PUBLISHED)
+        return self.scales or (OF_UNIT_PULL if self.rescales(mode) else PUBLISHED)
 
 
 class Explain(BaseModel, frozen=True, extra="forbid"):

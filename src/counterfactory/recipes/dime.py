@@ -105,10 +105,12 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
         """Which search it was, and what of it the paper does not have."""
         own = {
             "the pull is the mean over views of the estimate": self.search.views is not None,
+            "the pull comes through the denoiser": self.search.leads_back(self.mode),
+            "a mask holds what need not change": self.search.mask is not None,
             "the chain takes no noise": self.mode == "exact" and self.search.inner == "mean",
         }
         other = [words for words, is_so in own.items() if is_so and self.mode != "fast"]
-        return METHOD[self.mode] + (f" Unlike there, {' and '.join(other)}." if other else "")
+        return METHOD[self.mode] + (f" Unlike there, {'; '.join(other)}." if other else "")
 
     def _foreign(self, images: Dataset) -> str:
         """A word of warning where the zoo searches among pictures that it has never seen."""
