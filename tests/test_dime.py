@@ -164,6 +164,7 @@ def test_a_search_that_is_not_as_published_says_what_is_other():
     paper, own = Dime.paper(), Dime.exact()
     assert paper._method().endswith("as in the paper.")
     assert own._method().endswith(
-        "Unlike there, the pull is the mean over views of the estimate; the chain takes no noise."
+        "Unlike there, the pull is the mean over views of the estimate; the pull comes through the denoiser; "
+        "a mask holds what need not change."
     )
     assert Dime.default()._method().startswith("Fast")

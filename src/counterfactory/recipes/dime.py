@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from counterfactory.data.limit import Quota, within
-from counterfactory.explain.step import Count, Explain, Losses, Mode, Plan, Views
+from counterfactory.explain.step import Count, Explain, Losses, Mask, Mode, Plan, Views
 from counterfactory.names import ModelName
 from counterfactory.recipes.diorama import is_diorama
 from counterfactory.recipes.explain_report import explain_report
@@ -61,9 +61,9 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
 
     @classmethod
     def exact(cls) -> "Dime":
-        """The zoo's models by the whole chain; start, scales and views are fitted to Diorama, not published."""
+        """The zoo's models by the whole chain, whose pulls come through the denoiser; fitted to Diorama."""
         usual = cls.default()
-        fitted = {"start": 32, "scales": (12.0, 20.0, 40.0), "inner": "mean", "views": Views()}
+        fitted = {"start": 31, "led_back": True, "views": Views(), "mask": Mask()}
         return usual.model_copy(update={"mode": "exact", "search": usual.search.model_copy(update=fitted)})
 
     @classmethod
