@@ -285,6 +285,11 @@ def test_the_second_search_looks_around_what_the_first_found():
     assert "epoch" not in second.space
 
 
+def test_the_least_guidance_stays_the_least_around_a_best_beneath_it():
+    space = Tuning(guidance=(2.0, 7.5)).search(1, [5], Way(), Way(guidance=0.5), 0).space
+    assert space["guidance"].model_dump() == {"low": 2.0, "high": 2.0}
+
+
 def test_a_search_begins_with_the_way_by_hand_and_its_epoch():
     usual, best = Way(epoch=2, steps=9, guidance=1.5), Way(epoch=7, steps=12, guidance=3.0)
     first = Tuning().search(1, [1, 2, 3], usual, best, 0).first
@@ -317,6 +322,20 @@ def test_presets_say_what_they_are():
     assert plugins.preset(Datagen, "paper").tuning.split == "validation"
     with pytest.raises(BadConfig, match="without a `start` an encoder learns first"):
         recipe(None, "generator.learn=[denoiser]")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("generator=pixels", r"such as generator\.kind"),
+        ("generator.encoder.start.model=/anywhere", r"say generator\.start"),
+        ("generator.encoder={stage: denoiser, start: {model: /anywhere}}", r"say generator\.start"),
+        ("generator.denoiser.seed=3", "the first of the recipe's `seeds`"),
+    ],
+)
+def test_what_a_generator_would_not_heed_is_refused(wrong: str, words: str):
+    with pytest.raises(BadConfig, match=words):
+        recipe(None, wrong)
 
 
 def test_what_chose_by_test_images_says_so(tmp_path: Path, base: Path):
