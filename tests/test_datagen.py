@@ -24,11 +24,13 @@ from counterfactory.keys import canonical
 from counterfactory.recipes import searching
 from counterfactory.recipes.cas import REAL, arms
 from counterfactory.recipes.datagen import Datagen
-from counterfactory.recipes.generation import MADE, Amount, accepted, asked, made_elsewhere, native_size
+from counterfactory.recipes.generation import MADE, Amount, accepted, asked, made_elsewhere, native_size, to_publish
 from counterfactory.recipes.generators import Pipeline, Way
 from counterfactory.recipes.job import build
+from counterfactory.recipes.leakage import quality
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
+from counterfactory.score.clip import ClipEmbed
 from counterfactory.types import Address, Collection, Dataset, Origin, Report, Sample
 from counterfactory.worker import Worker
 
@@ -263,6 +265,22 @@ def test_sets_are_nested_and_of_the_size_that_was_asked_for():
     with pytest.raises(UnknownName, match="Did you mean 'b'"):
         Amount(per_class={"bb": 1}).counts(train)
     assert asked(1, 2, 0, guidance=1.0) == asked(1, 2, 0, guidance=1.0)
+
+
+def test_equal_drawings_are_published_as_of_the_sets_that_they_are_in():
+    train = _dataset((2, 2))
+    drawn = [replace(_drawn(label, seed), image=Address("grey")) for label in range(2) for seed in range(4)]
+    published = to_publish(Amount(times=(1, 2)).nested(drawn, train))
+    assert Counter(sample.attributes["set"] for sample in published.samples) == {"x1": 4, "x2": 4}
+
+
+def test_a_drawing_that_nobody_can_look_at_moves_no_other_to_its_place(tmp_path: Path):
+    looks = {name: DATA.splits[name] for name in ("train", "validation")}
+    made = replace(looks["train"], samples=(Sample(image=Address("0" * 32), target=0), *looks["train"].samples))
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held:
+        (nearest,) = quality(held, [ClipEmbed(model="zoo:diorama/clip")], {"x1": made}, looks).galleries
+    assert len(nearest.pictures) == len(looks["train"])
+    assert all(one.sample.image == one.source for one in nearest.pictures)
 
 
 def test_a_thousand_classes_are_each_asked_for():

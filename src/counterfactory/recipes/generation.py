@@ -104,12 +104,12 @@ def synthetic(samples: Sequence[Sample], train: Dataset, split: str = "train") -
 
 def to_publish(sets: Mapping[str, Dataset]) -> Dataset:
     """The largest set; each drawing says from which size on it belongs to one."""
-    first: dict[str, str] = {}
+    first: dict[Sample, str] = {}  # two drawings may be equal, but not their seeds
     for name, each in sets.items():
         for sample in each.samples:
-            first.setdefault(sample.image.digest, name)
+            first.setdefault(sample, name)
     largest = list(sets.values())[-1]
-    samples = [replace(sample, attributes={"set": first[sample.image.digest]}) for sample in largest.samples]
+    samples = [replace(sample, attributes={"set": first[sample]}) for sample in largest.samples]
     return synthetic(samples, largest)
 
 
