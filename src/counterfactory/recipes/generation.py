@@ -126,7 +126,10 @@ def native_size(run: Run, train: Dataset) -> Size:
 
 def made_elsewhere(run: Run, place: str, train: Dataset) -> dict[str, Dataset]:
     """A set that another program made, or another run: its classes are matched by name."""
-    found = usable(run, read(place))
+    found = read(place)
+    for problem in found.problems:
+        run.watcher.note(f"{problem.where}: {problem.what}")
+    found = usable(run, found)
     split = next((name for name in ("synthetic", "train") if name in found.splits), None)
     if split is None and len(found.splits) > 1:
         raise BadData(
