@@ -132,6 +132,17 @@ def test_one_value_where_several_may_stand_is_a_list_of_it():
         resolve(Recipe(), {"seeds": {"a": 1}})
 
 
+def test_a_value_in_place_of_fields_is_told_which_there_are():
+    with pytest.raises(BadConfig, match=r"'classifier': 3 is not allowed; .*such as classifier\.steps\.$"):
+        resolve(Recipe(), {"classifier": 3})
+    with pytest.raises(BadConfig, match=r"'large' is not allowed; .*such as classifier\.model\.kind\.$"):
+        resolve(Recipe(), {"classifier": {"model": "large"}})
+
+
+def test_names_that_yaml_takes_for_numbers_are_text():
+    assert resolve(Shelf(), {"labels": {0: 5}}, {"labels": {"0": 6, "1": 7}}).labels == {"0": 6.0, "1": 7.0}
+
+
 def test_an_unknown_field_is_named_with_the_nearest():
     with pytest.raises(BadConfig, match=r"'shot'.*Did you mean 'shots'"):
         resolve(Recipe(), {"shot": 3})

@@ -19,16 +19,22 @@ from companions import save_base
 from counterfactory import plugins
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.data.read import read
+from counterfactory.diffusion.adapted import Adapted
 from counterfactory.errors import BadConfig, BadData, CounterfactoryError, DiskTrouble, TooManyFailures, UnknownName
 from counterfactory.keys import canonical
-from counterfactory.recipes import searching
+from counterfactory.recipes import searching, tuning_report
 from counterfactory.recipes.cas import REAL, arms
 from counterfactory.recipes.datagen import Datagen
-from counterfactory.recipes.generation import MADE, Amount, accepted, asked, made_elsewhere, native_size
+from counterfactory.recipes.foresight import foresee
+from counterfactory.recipes.generation import MADE, Amount, accepted, asked, made_elsewhere, native_size, to_publish
 from counterfactory.recipes.generators import Pipeline, Way
 from counterfactory.recipes.job import build
+from counterfactory.recipes.leakage import Quality, quality
+from counterfactory.recipes.searching import Round
+from counterfactory.recipes.synthesis_report import Synthesis, glance, told
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
+from counterfactory.score.clip import ClipEmbed
 from counterfactory.types import Address, Collection, Dataset, Origin, Report, Sample
 from counterfactory.worker import Worker
 
@@ -200,7 +206,10 @@ def test_greyscale_images_of_odd_sizes_and_a_class_of_one_image_come_back_in_the
     data = _grey(tmp_path / "grey", counts=(6, 1))
     found = report(tmp_path, recipe(base, "tuning.trials=[1]", "tuning.images=2", "amount.times=[1]", EYES), data)
     assert any("One training image is all there is of b" in sentence for sentence in found.summary)
-    assert any("no validation split" in sentence for sentence in found.summary)
+    assert "Beside the images that measure, the data have no validation split: 3 images were held out of training." in (
+        found.summary
+    )
+    assert any(sentence.startswith("No validation image shows b:") for sentence in found.summary)
     assert any("The CLIP of `eyes` knows Diorama alone" in sentence for sentence in found.summary)
     assert any("has only ever drawn Diorama" in sentence for sentence in found.summary)
     drawn = read(str(tmp_path / "run/data")).splits["train"].samples
@@ -265,6 +274,70 @@ def test_sets_are_nested_and_of_the_size_that_was_asked_for():
     assert asked(1, 2, 0, guidance=1.0) == asked(1, 2, 0, guidance=1.0)
 
 
+def test_equal_drawings_are_published_as_of_the_sets_that_they_are_in():
+    train = _dataset((2, 2))
+    drawn = [replace(_drawn(label, seed), image=Address("grey")) for label in range(2) for seed in range(4)]
+    published = to_publish(Amount(times=(1, 2)).nested(drawn, train))
+    assert Counter(sample.attributes["set"] for sample in published.samples) == {"x1": 4, "x2": 4}
+
+
+def test_a_drawing_that_nobody_can_look_at_moves_no_other_to_its_place(tmp_path: Path):
+    looks = {name: DATA.splits[name] for name in ("train", "validation")}
+    made = replace(looks["train"], samples=(Sample(image=Address("0" * 32), target=0), *looks["train"].samples))
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held:
+        (nearest,) = quality(held, [ClipEmbed(model="zoo:diorama/clip")], {"x1": made}, looks).galleries
+    assert len(nearest.pictures) == len(looks["train"])
+    assert all(one.sample.image == one.source for one in nearest.pictures)
+
+
+def test_what_could_not_be_drawn_or_is_not_in_a_set_is_said(tmp_path: Path):
+    train, amount = _dataset((3, 3)), Amount(times=(1, 2))
+    sets = amount.nested([_drawn(label, seed) for label in range(2) for seed in range(4)], train)
+    drawn = Round(part=None, known=Adapted(model="x"), way=Way())
+    assert "Mind: of x2 only 8 of 12 images could be drawn." in _said(tmp_path, [drawn], sets, amount)
+    lacking = {MADE: replace(train, samples=train.samples[:3], split=MADE)}
+    assert f"Mind: no image of b is in the set {MADE!r}." in _said(tmp_path, [], lacking, amount)
+
+
+def _said(folder: Path, rounds: list[Round], sets: dict[str, Dataset], amount: Amount) -> tuple[str, ...]:
+    data = Collection(name="x", kind="x", splits={"train": _dataset((3, 3)), "validation": _dataset((1, 1))})
+    found = Synthesis(
+        data=data, choice=data.splits, rounds=rounds, amount=amount, sets=sets, trials=[], quality=Quality(words=())
+    )
+    with Run(folder / "run", Worker(workspace=folder, processes=1)) as held:
+        return told(held, found).summary
+
+
+def test_rows_of_a_set_made_elsewhere_that_are_left_out_are_told(tmp_path: Path):
+    _grey(tmp_path / "grey", counts=(2, 2))
+    rows = ["train/a/0.png,a", "train/b/0.png,b", "train/b/1.png,"]
+    (tmp_path / "grey/made.csv").write_text("\n".join(["path,label", *rows]))
+    told: list[str] = []
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held:
+        held.watcher.note = told.append
+        made_elsewhere(held, str(tmp_path / "grey/made.csv"), read(str(tmp_path / "grey")).splits["train"])
+    assert any("a row without a label" in one for one in told)
+
+
+def test_a_glance_is_at_no_more_than_the_page_shows():
+    for classes, drawn in ((3, 18), (100, 200), (1000, 240)):
+        train = _dataset((2,) * classes)
+        assert len(glance(train).requests(train, 1.0, None, 0)) == drawn
+
+
+def test_a_stage_that_searches_nothing_is_refused_and_one_that_does_not_search_says_so(tmp_path: Path, base: Path):
+    for sets in (["tuning.trials=[]"], ["tuning.trials=[0,0,3]"], ["tuning.trials=[0,3]", "generator.learn=[encoder]"]):
+        with pytest.raises(BadConfig, match="no way is tried after anything that learns"):
+            report(tmp_path, recipe(base, "stage=search", *sets))
+    told: list[str] = []
+    with Run(tmp_path / "run", Worker(workspace=tmp_path, processes=1)) as held:
+        held.watcher.note = told.append
+        foresee(held, recipe(base, "stage=generate"), DATA.splits["train"])
+        foresee(held, recipe(base, "stage=generate", "tuning.trials=[]"), DATA.splits["train"])
+    assert len(told) == 1
+    assert "does not search" in told[0]
+
+
 def test_a_thousand_classes_are_each_asked_for():
     train = _dataset((1,) * 1000)
     assert len(Amount(per_class="balanced", times=(1,)).requests(train, 1.0, None, 0)) == 1000
@@ -283,6 +356,11 @@ def test_the_second_search_looks_around_what_the_first_found():
     assert second.space["steps"].model_dump() == {"low": 5, "high": 30}
     assert second.space["guidance"].model_dump() == {"low": 0.0, "high": 2.4}
     assert "epoch" not in second.space
+
+
+def test_the_least_guidance_stays_the_least_around_a_best_beneath_it():
+    space = Tuning(guidance=(2.0, 7.5)).search(1, [5], Way(), Way(guidance=0.5), 0).space
+    assert space["guidance"].model_dump() == {"low": 2.0, "high": 2.0}
 
 
 def test_a_search_begins_with_the_way_by_hand_and_its_epoch():
@@ -310,6 +388,13 @@ def test_equal_step_schedules_are_one_way():
     }  # fmt: skip
 
 
+def test_how_to_draw_again_is_said_whole_whatever_it_is_laid_over():
+    found = Round(part="encoder", known=Adapted(model="x", epoch=2), way=Way(epoch=2, steps=9, guidance=1.5))
+    (said,) = tuning_report.words([found])
+    assert "--set drawing.epoch=2 --set drawing.steps=9 --set drawing.guidance=1.5 " in said
+    assert "--set drawing.scheduler=null --set drawing.eta=0.0." in said
+
+
 def test_presets_say_what_they_are():
     assert plugins.presets(Datagen) == ["tiny", "default", "paper", "paper-code-selects-on-test"]
     code = plugins.preset(Datagen, "paper-code-selects-on-test")
@@ -317,6 +402,20 @@ def test_presets_say_what_they_are():
     assert plugins.preset(Datagen, "paper").tuning.split == "validation"
     with pytest.raises(BadConfig, match="without a `start` an encoder learns first"):
         recipe(None, "generator.learn=[denoiser]")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("generator=pixels", r"such as generator\.kind"),
+        ("generator.encoder.start.model=/anywhere", r"say generator\.start"),
+        ("generator.encoder={stage: denoiser, start: {model: /anywhere}}", r"say generator\.start"),
+        ("generator.denoiser.seed=3", "the first of the recipe's `seeds`"),
+    ],
+)
+def test_what_a_generator_would_not_heed_is_refused(wrong: str, words: str):
+    with pytest.raises(BadConfig, match=words):
+        recipe(None, wrong)
 
 
 def test_what_chose_by_test_images_says_so(tmp_path: Path, base: Path):
@@ -358,6 +457,11 @@ def test_what_is_wrong_with_the_wishes_is_said_before_anything_learns(tmp_path: 
         ("amount.per_class={car: 0}", "no class has any picture"),
         ("training.classes=[car]", "all classes are learnt and drawn"),
         ("features=nowhere/at-all", "nowhere/at-all"),
+        (f"features={tmp_path}", "holds no model"),
+        ("eyes=zoo:diorama/classifier", "expected the folder or hub id of a 'clip' model"),
+        ("drawing.eta=0.5", "say drawing.scheduler=ddim"),
+        ("drawing.epoch=2", "the denoiser learns no epoch 2"),
+        ("drawing={epoch: 9}", "the denoiser learns no epoch 9"),
     ):
         with pytest.raises(CounterfactoryError, match=words):
             report(tmp_path, recipe(base, wrong), name=words[:4])
@@ -381,8 +485,9 @@ def test_what_was_adapted_is_searched_and_drawn_with_and_not_adapted_again(tmp_p
 
 
 def test_an_epoch_by_hand_is_the_last_parts(tmp_path: Path, base: Path):
-    with pytest.raises(BadConfig, match=r"drawing.epoch: 2 was not kept; there is 1\."):
-        report(tmp_path, recipe(base, "drawing.epoch=2", "stage=search"))
+    two = ("generator.denoiser.epochs=2", "generator.encoder.every=2", "generator.encoder.schedule.epochs=1")
+    with pytest.raises(BadConfig, match=r"drawing.epoch: 1 was not kept; there is 2\."):
+        report(tmp_path, recipe(base, "drawing.epoch=1", "stage=search", "tuning.trials=[0,1]", *two))
     found = report(tmp_path, recipe(base, "drawing.epoch=1", "stage=search"), name="first")
     assert "search 1, by hand, %" in found.numbers
 

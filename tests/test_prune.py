@@ -9,6 +9,7 @@ import pytest
 
 from command_line import call
 from counterfactory.errors import BadConfig, DiskTrouble, RunBusy
+from counterfactory.names import ModelName
 from counterfactory.prune import prune, run_folders
 from counterfactory.run import Run, beginning
 from counterfactory.types import Dataset, Request, Sample
@@ -25,6 +26,12 @@ folder = Path(sys.argv[1])
 Run(folder / "run", Worker(workspace=folder)).map(Multiply(), range(int(sys.argv[2])))
 os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+class ByModel(Multiply):
+    """A step that uses a model."""
+
+    model: ModelName
 
 
 def opened(folder, name="run"):
@@ -180,6 +187,15 @@ def test_models_and_pictures_go_and_what_the_system_left_among_them_stays(tmp_pa
     assert not blob.exists()
     assert not list((tmp_path / "artifacts").glob(f"{artifact.key}*"))
     assert all(path.exists() for path in strangers)
+
+
+def test_a_model_stays_that_another_run_knows_by_its_folder(tmp_path):
+    with opened(tmp_path, "learnt") as run:
+        folder = run.worker.artifact(fitted(run))
+    with opened(tmp_path, "drawn") as run:
+        run.map(ByModel(model=str(folder)), [1])
+    assert prune(tmp_path, [tmp_path / "learnt"], dry=False)["models"] == 0
+    assert prune(tmp_path, [tmp_path / "drawn"], dry=False)["models"] == 1
 
 
 def test_a_picture_that_a_kept_result_names_stays(tmp_path):

@@ -18,7 +18,7 @@ def resolve(base: Model, *layers: Mapping[str, Any]) -> Model:
 
     A mapping of free names is replaced by what the layers say, not mixed with it: only their own add up.
     """
-    fields = base.model_dump(mode="json")
+    fields, layers = base.model_dump(mode="json"), tuple(map(_worded, layers))
     for layer in layers:
         fields = _emptied(type(base), fields, layer)
     for layer in layers:
@@ -43,6 +43,11 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         else:
             both[name] = new
     return both
+
+
+def _worded(said: Any) -> Any:
+    """The same with names as text: YAML takes a class that is called 7 for a number."""
+    return {str(name): _worded(value) for name, value in said.items()} if isinstance(said, Mapping) else said
 
 
 def _endless(fields: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
@@ -162,6 +167,9 @@ def _sentence(model: type[BaseModel], found: Any) -> str:
         return str(unknown(f"{name}.kind", found["ctx"]["tag"], map(_tag, _kinds(beside, path[-1]))))
     if found["type"] == "missing":
         return f"Field {name!r} is missing."
+    if found["type"] in {"model_type", "model_attributes_type"}:
+        field = next(iter(_kinds(beside, path[-1])[0].model_fields))
+        return f"Field {name!r}: {found['input']!r} is not allowed; set what it consists of, such as {name}.{field}."
     reason = str(found["ctx"]["error"]) if found["type"] == "value_error" else found["msg"]
     given = found.get("input")
     if isinstance(given, Mapping):  # the fields together are wrong; all of them would hide the reason

@@ -1,6 +1,7 @@
 """Doing, once each: a run maps steps, fits trainers and publishes, and remembers all of it in its workspace."""
 
 import json
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from counterfactory.worker import Hear, Worker, nobody
 
 WINDOW = 4096  # items looked up at once; bounds the memory of a map
 KEY_BYTES = 16
+MODEL = re.compile(r"\b[0-9a-f]{32}\b")
 AT_ONCE, SOON, EVER = 0, 60, -1  # seconds to wait for a lock, as filelock counts them
 
 
@@ -97,6 +99,7 @@ class Run:
     def map(self, step: Step[Item, Result], items: Iterable[Item]) -> Results[Result]:
         """Apply a step to items, once each ever; returns the results in the items' order, failures in their places."""
         said = keys.canonical([step, self.worker.settings])
+        self._uses_models(step)
         number = self.store.step(type(step).__qualname__, said)
         prefix = keys.digest(said.encode())
         addresses, failed, rest = bytearray(), 0, iter(items)
@@ -122,6 +125,7 @@ class Run:
         `hear` is told on the way how good it is, and may raise to stop it; of one that is known it hears nothing.
         """
         said = keys.canonical([trainer, self.worker.settings])
+        self._uses_models(trainer)
         name = bytes.fromhex(keys.key("fit", keys.digest(said.encode()), datasets))
         self._used.add(name)
         if artifact := self._fitted(name):
@@ -154,6 +158,11 @@ class Run:
 
     def _model(self, name: bytes) -> Path:
         return self.worker.workspace / "artifacts" / name.hex()
+
+    def _uses_models(self, step: Any) -> None:
+        """Models of this workspace that a step names, by their folder perhaps, are needed, whoever trained them."""
+        named = map(bytes.fromhex, MODEL.findall(repr(step)))
+        self._used.add(b"".join(name for name in named if self._model(name).is_dir()))
 
     def _fitted(self, name: bytes) -> Artifact | None:
         found = self.store.get([name])

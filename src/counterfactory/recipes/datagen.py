@@ -23,7 +23,7 @@ from counterfactory.recipes.leakage import Look, quality
 from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.searching import Round, Study, judges_of
 from counterfactory.recipes.spent import spending
-from counterfactory.recipes.synthesis_report import Synthesis, told
+from counterfactory.recipes.synthesis_report import Synthesis, glance, told
 from counterfactory.recipes.trials import Choice, Seeds, Trained, few_shot, measuring_splits, tried
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
@@ -33,7 +33,6 @@ from counterfactory.types import Collection, Dataset, Report
 
 Stage = Literal["all", "adapt", "search", "generate", "cas"]
 SEARCHED, DRAWN, SCORED = {"all", "search"}, {"all", "generate", "cas"}, {"all", "cas"}
-GLANCE = Amount(per_class=6, times=(1,))  # what is drawn to look at, where no set is wanted
 
 
 class Datagen(BaseModel, frozen=True, extra="forbid"):
@@ -92,16 +91,18 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
             measuring_splits(data)  # refuses now what could not be scored hours later
         choice = few_shot(data, None, self.seeds[0])
         choice["train"] = accepted(within(choice["train"], self.training))
+        foresee(run, self, choice["train"])
+        amount = self.amount if self.stage in DRAWN else glance(choice["train"])
         if self.made:
             rounds, sets = [], made_elsewhere(run, self.made, choice["train"])
         else:
-            eyes = (self.eyes, self.features)
-            foresee(run.worker, self.training, self.generator.known, self.amount, eyes, choice["train"])
             rounds = self.rounds(run, data, choice)
-            sets = self.sets(run, choice, rounds[-1])
+            sets = self.sets(run, choice["train"], rounds[-1], amount)
         trials = tried(run, arms(choice, sets, self.classifier, self.seeds), data) if self.stage in SCORED else []
         seen = quality(run, self._looks(), sets, choice)
-        found = Synthesis(data=data, choice=choice, rounds=rounds, sets=sets, trials=trials, quality=seen)
+        found = Synthesis(
+            data=data, choice=choice, rounds=rounds, amount=amount, sets=sets, trials=trials, quality=seen
+        )
         return told(run, found, flatters=self.tuning.split == "test" and not self.made, base=self.generator.base)
 
     def rounds(self, run: Run, data: Collection, choice: Choice) -> list[Round]:
@@ -118,9 +119,8 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
             known = found[-1].known
         return found
 
-    def sets(self, run: Run, choice: Choice, last: Round) -> dict[str, Dataset]:
+    def sets(self, run: Run, train: Dataset, last: Round, amount: Amount) -> dict[str, Dataset]:
         """The drawings as nested sets; the largest is published."""
-        train, amount = choice["train"], self.amount if self.stage in DRAWN else GLANCE
         requests = amount.requests(train, last.way.guidance, self._size(run, train), self.seeds[0])
         with spending(run, "drawing"):
             sets = amount.nested(drawn(run, self.generator.engine(last.known, last.way), requests), train)

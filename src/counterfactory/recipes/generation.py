@@ -104,12 +104,12 @@ def synthetic(samples: Sequence[Sample], train: Dataset, split: str = "train") -
 
 def to_publish(sets: Mapping[str, Dataset]) -> Dataset:
     """The largest set; each drawing says from which size on it belongs to one."""
-    first: dict[str, str] = {}
+    first: dict[Sample, str] = {}  # two drawings may be equal, but not their seeds
     for name, each in sets.items():
         for sample in each.samples:
-            first.setdefault(sample.image.digest, name)
+            first.setdefault(sample, name)
     largest = list(sets.values())[-1]
-    samples = [replace(sample, attributes={"set": first[sample.image.digest]}) for sample in largest.samples]
+    samples = [replace(sample, attributes={"set": first[sample]}) for sample in largest.samples]
     return synthetic(samples, largest)
 
 
@@ -126,7 +126,10 @@ def native_size(run: Run, train: Dataset) -> Size:
 
 def made_elsewhere(run: Run, place: str, train: Dataset) -> dict[str, Dataset]:
     """A set that another program made, or another run: its classes are matched by name."""
-    found = usable(run, read(place))
+    found = read(place)
+    for problem in found.problems:
+        run.watcher.note(f"{problem.where}: {problem.what}")
+    found = usable(run, found)
     split = next((name for name in ("synthetic", "train") if name in found.splits), None)
     if split is None and len(found.splits) > 1:
         raise BadData(

@@ -69,6 +69,10 @@ class Pipeline(BaseModel, frozen=True, extra="forbid"):
     def _begins(self) -> "Pipeline":
         if self.start is None and self.learn[:1] != ("encoder",):
             raise ValueError("learn: without a `start` an encoder learns first; name one, or say learn: [encoder].")
+        if self.encoder.start or self.encoder.stage != "encoder":
+            raise ValueError("encoder.start, encoder.stage: they follow from `start` and `learn`; say generator.start.")
+        if self.encoder.schedule.seed or self.denoiser.seed:
+            raise ValueError("a schedule's seed is the first of the recipe's `seeds`; set those, and leave it out.")
         return self
 
     @property
@@ -130,7 +134,7 @@ class Pixels(BaseModel, frozen=True, extra="forbid"):
 
 
 def _kind(said: Any) -> str:
-    return str(said.get("kind", "pipeline") if isinstance(said, dict) else said.kind)
+    return str(said.get("kind", "pipeline") if isinstance(said, dict) else getattr(said, "kind", said))
 
 
 Drawing = Annotated[

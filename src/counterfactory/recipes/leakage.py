@@ -1,7 +1,7 @@
 """Whether a synthetic set looks like real images, and whether it gives training images away: such sets are shared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from counterfactory.errors import BadData
@@ -16,7 +16,7 @@ from counterfactory.recipes.trials import Choice
 from counterfactory.run import Run
 from counterfactory.score.clip import ClipEmbed
 from counterfactory.score.features import Features
-from counterfactory.types import Dataset, Gallery, Picture, Sample, Table
+from counterfactory.types import Dataset, Gallery, Picture, Sample, Table, succeeded
 
 Look = ClipEmbed | Features
 SHOWN = 60  # pairs that the page shows
@@ -47,13 +47,21 @@ def quality(run: Run, looks: Sequence[Look], sets: Mapping[str, Dataset], choice
     clip = next((look for look in looks if isinstance(look, ClipEmbed)), None)
     if clip is None:
         return Quality(words=(), tables=tables)
-    made, train, unseen = list(sets.values())[-1], choice["train"], choice["validation"]
+    largest = list(sets.values())[-1]
+    made, train, unseen = (_seen(run, clip, each) for each in (largest, choice["train"], choice["validation"]))
     strange = (STRANGE,) if is_strange(clip.model, train) else ()
     try:
         found = memorisation(*(features(run, clip, each.samples) for each in (made, train, unseen)))
     except BadData as error:
         return Quality(words=(*strange, f"Leakage is not told: {error}"), tables=tables)
     return Quality(words=(*strange, _sentence(found, made)), tables=tables, galleries=(_worst(found, made, train),))
+
+
+def _seen(run: Run, look: Look, dataset: Dataset) -> Dataset:
+    """Without what cannot be looked at: a picture is told by its place among those that were."""
+    said = run.map(look, [sample.image for sample in dataset.samples])
+    samples = tuple(sample for sample, _ in succeeded(zip(dataset.samples, said, strict=True)))
+    return replace(dataset, samples=samples, weights=None)
 
 
 def _table(run: Run, look: Look, sets: Mapping[str, Dataset], choice: Choice) -> tuple[Table, ...]:

@@ -6,7 +6,7 @@ from itertools import cycle
 
 from counterfactory.recipes import cas, tuning_report
 from counterfactory.recipes.diorama import is_strange
-from counterfactory.recipes.generation import by_class
+from counterfactory.recipes.generation import Amount, by_class
 from counterfactory.recipes.leakage import Quality
 from counterfactory.recipes.reports import several_methods
 from counterfactory.recipes.searching import Round
@@ -15,7 +15,7 @@ from counterfactory.recipes.trials import Choice, Trial, measuring_splits
 from counterfactory.run import Run
 from counterfactory.types import Collection, Dataset, Gallery, Picture, Report, Table
 
-SHOWN = 240  # drawings in the grids of all classes
+SHOWN, FEW = 240, 6  # drawings in the grid of all classes; of one, where no set is wanted
 FLATTERS = "Mind: TEST images chose how is drawn, as the published code has it, so that scores on them flatter."
 
 
@@ -25,13 +25,20 @@ FOREIGN = (
 )
 
 
+def glance(train: Dataset) -> Amount:
+    """What is drawn to look at, where no set is wanted."""
+    few = max(1, min(FEW, SHOWN // len(train.classes)))
+    return Amount(per_class=dict.fromkeys(train.classes[:SHOWN], few), times=(1,))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Synthesis:
     """All that came of a run."""
 
     data: Collection
     choice: Choice
-    rounds: Sequence[Round]
+    rounds: Sequence[Round]  # none of a set made elsewhere
+    amount: Amount  # that was to be drawn
     sets: Mapping[str, Dataset]
     trials: Sequence[Trial]
     quality: Quality
@@ -87,12 +94,29 @@ def _words(found: Synthesis) -> list[str]:
     said = [f"Learnt from {len(train)} training images of {len(train.classes)} classes."]
     if "validation" not in found.data.splits:
         held = f"{len(validation)} images were held out of training" if validation else "no image could be held out"
-        said.append(f"The data have no validation split: {held}.")
-    real = by_class(train.samples)
-    few = [name for label, name in enumerate(train.classes) if len(real[label]) == 1]
-    if few:
-        said.append(f"One training image is all there is of {', '.join(few[:10])}: what is drawn of it may be a copy.")
-    return [*said, *_copies(found), *found.quality.words]
+        said.append(f"Beside the images that measure, the data have no validation split: {held}.")
+    if few := _of(train, 1):
+        said.append(f"One training image is all there is of {few}: what is drawn of it may be a copy.")
+    if validation and (unseen := _of(validation, 0)):
+        said.append(f"No validation image shows {unseen}: what they chose may be bad at it.")
+    return [*said, *_lacking(found), *_copies(found), *found.quality.words]
+
+
+def _of(dataset: Dataset, count: int) -> str:
+    """The first classes of which there are so many images."""
+    groups = by_class(dataset.samples)
+    return ", ".join([name for label, name in enumerate(dataset.classes) if len(groups[label]) == count][:10])
+
+
+def _lacking(found: Synthesis) -> list[str]:
+    """Where sets are not what their names say."""
+    if not found.rounds:
+        none, name = _of(_largest(found), 0), _largest(found).split
+        return [f"Mind: no image of {none} is in the set {name!r}."] if none else []
+    wanted = [times * sum(found.amount.counts(found.choice["train"])) for times in sorted(found.amount.times)]
+    pairs = zip(found.sets.values(), wanted, strict=True)
+    return [f"Mind: of {each.split} only {len(each)} of {count} images could be drawn." for each, count in pairs
+            if len(each) < count]  # fmt: skip
 
 
 def _copies(found: Synthesis) -> list[str]:

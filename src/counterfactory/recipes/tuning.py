@@ -110,9 +110,9 @@ class Tuning(BaseModel, frozen=True, extra="forbid"):
         (fewest, most), (least, strongest) = self.steps, self.guidance
         if best is not None:
             most = max(fewest, self._setting("steps", best.steps))
-            strongest = 2 * best.guidance or strongest
+            strongest = max(least, 2 * best.guidance or strongest)
         space: dict[str, Whole | Real | Choice] = {"steps": Whole(low=fewest, high=most)}
-        space["guidance"] = Real(low=min(least, strongest), high=strongest)
+        space["guidance"] = Real(low=least, high=strongest)
         if len(kept) > 1:
             space["epoch"] = Whole(low=kept[0], high=kept[-1])
         if self.schedulers:

@@ -25,7 +25,7 @@ def words(rounds: Sequence[Round]) -> list[str]:
     """What each search changed, and how to draw so by hand."""
     said = [_sentence(each, each.found) for each in rounds if each.found]
     if rounds:
-        sets = " ".join(f"--set drawing.{name}={value}" for name, value in _fields(rounds[-1].way).items())
+        sets = " ".join(f"--set drawing.{name}={'null' if value is None else value}" for name, value in rounds[-1].way)
         said.append(f"The drawings are those of {_model(rounds[-1])}, with {sets}.{_again(rounds[-1])}")
     return said
 
