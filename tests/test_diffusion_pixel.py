@@ -10,6 +10,7 @@ import torch
 from diffusers import DDPMPipeline, UNet2DModel
 from pydantic import ValidationError
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from counterfactory.diffusion import pixel
 from counterfactory.diffusion.gaussian import alpha_bars
@@ -21,6 +22,7 @@ from counterfactory.training.schedule import Schedule
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
 from counterfactory.zoo.world import seen_scenes
+from tiny_pixels import save_tiny
 
 # diffusers' schedulers under numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -241,6 +243,23 @@ def test_a_network_that_did_not_learn_its_variance_is_refused(tmp_path: Path):
     )
     DDPMPipeline(unet=plain, scheduler=scheduler(TRAINER)).save_pretrained(tmp_path)
     with pytest.raises(BadConfig, match="3 channels in and 3 out"):
+        open_denoiser(str(tmp_path))
+
+
+@pytest.mark.parametrize("size", [None, 9, [8, 8, 8], [8, 9]])
+def test_a_network_whose_pictures_have_no_size_that_it_halves_is_refused(tmp_path: Path, size: object):
+    config = save_tiny(tmp_path, out_channels=6) / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "sample_size": size}))
+    with pytest.raises(BadConfig, match="multiples of 2"):
+        open_denoiser(str(tmp_path))
+
+
+def test_a_network_that_lacks_weights_is_refused(tmp_path: Path):
+    file = save_tiny(tmp_path, out_channels=6) / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    del weights["conv_out.weight"]
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(BadConfig, match=r"lacks weights of its network \(conv_out.weight\)"):
         open_denoiser(str(tmp_path))
 
 
