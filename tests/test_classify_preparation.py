@@ -46,6 +46,13 @@ def test_a_checkpoint_that_says_nothing_is_squeezed_to_224(tmp_path: Path):
     assert read_preparation(tmp_path) == Preparation(size=(224, 224))
 
 
+@pytest.mark.parametrize(("said", "size"), [(32, (32, 32)), ([24, 32], (32, 24)), (None, (224, 224))])
+def test_without_a_size_of_its_images_a_checkpoint_takes_its_networks(tmp_path: Path, said: object, size: object):
+    (tmp_path / "config.json").write_text(json.dumps({"image_size": said}))
+    assert read_preparation(tmp_path).size == size
+    assert preparation(tmp_path, size=48).size == (48, 48)
+
+
 def test_no_normalisation_means_none(tmp_path: Path):
     found = preparation(tmp_path, size=32, do_normalize=False, image_mean=[0.1] * 3)
     assert (found.mean, found.deviation) == ((0, 0, 0), (1, 1, 1))

@@ -11,7 +11,9 @@ import yaml
 from command_line import call
 from counterfactory import __version__
 from counterfactory.cli.output import first_table
+from counterfactory.cli.session import with_models_of_runs
 from counterfactory.plugins import JOBS, recipe_names
+from counterfactory.recipes.dime import Dime
 from counterfactory.types import Report, Table
 
 DATA = "diorama:train=40,validation=20,test=20"
@@ -113,6 +115,17 @@ def test_train_leaves_a_model_that_transformers_loads_and_evaluate_measures(work
     measured = call(capsys, "evaluate", "model", DATA, "--workspace", workspace, "--json")
     assert measured.code == 0, measured.err
     assert measured.json["numbers"]["accuracy on test"] == trained.json["numbers"]["accuracy on test"]
+
+
+@pytest.mark.parametrize("file", ["config.json", "model_index.json"])
+def test_a_run_by_name_or_folder_stands_for_its_model(tmp_path, monkeypatch, file):
+    model = tmp_path / "runs" / "pixels" / "model"
+    model.mkdir(parents=True)
+    (model / file).write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    for name in ("pixels", "runs/pixels", str(tmp_path / "runs" / "pixels"), str(model)):
+        found = with_models_of_runs(Dime(model="zoo:diorama/classifier", denoiser=name), Path("runs"))
+        assert (found.denoiser, found.model, found.opinion) == (str(model), "zoo:diorama/classifier", None)
 
 
 def test_evaluate_names_the_nearest_model(workspace, baseline, capsys):

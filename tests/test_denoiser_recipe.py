@@ -36,6 +36,7 @@ def test_the_command_leaves_a_folder_that_draws(tmp_path: Path, capsys: pytest.C
     assert {"noise_error", "bound", "seconds", "parameters"} <= answer.json["numbers"].keys()
     model = open_denoiser(str(tmp_path / "mine" / "model"))
     assert (model.shape, len(model.power)) == ((3, 16, 16), 40)
+    assert "on the validation split; of nothing learnt: 1." in (tmp_path / "mine/report/index.html").read_text()
     again = call(capsys, *words).json
     assert again["numbers"] == answer.json["numbers"]
     listed = call(capsys, "models", "--workspace", tmp_path, "--json").json["models"]

@@ -10,17 +10,19 @@ import torch
 from diffusers import DDPMPipeline, UNet2DModel
 from pydantic import ValidationError
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from counterfactory.diffusion import pixel
 from counterfactory.diffusion.gaussian import alpha_bars
-from counterfactory.diffusion.pixel import build, errors, scheduler, shrunk, trained, training_chain, weights_of
+from counterfactory.diffusion.pixel import build, errors, scheduler, shrunk, spread, trained, training_chain, weights_of
 from counterfactory.diffusion.sampling import draw, draw_fast, open_denoiser
-from counterfactory.diffusion.trainers import PixelNetwork, PixelTrainer
+from counterfactory.diffusion.trainers import ClassPixelTrainer, PixelNetwork, PixelTrainer
 from counterfactory.errors import BadConfig
 from counterfactory.training.schedule import Schedule
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
 from counterfactory.zoo.world import seen_scenes
+from tiny_pixels import save_tiny
 
 # diffusers' schedulers under numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -193,6 +195,39 @@ def test_a_size_that_the_network_cannot_halve_is_refused():
         PixelTrainer(size=36)
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"attends": [True]}, "1 values for 2 levels"),
+        ({"channels": []}, "at least 1 item"),
+        ({"channels": [8, 18]}, "18 is no multiple of groups, 4"),
+        ({"head_width": 32}, "more than the 16 channels"),
+        ({"attends": [True, False], "head_width": 16}, "more than the 8 channels"),
+    ],
+)
+def test_a_network_whose_levels_do_not_fit_is_refused(said: dict[str, object], reason: str):
+    shape = {"channels": [8, 16], "attends": [False, True], "head_width": 8, "groups": 4}
+    for kind in (PixelTrainer, ClassPixelTrainer):
+        with pytest.raises(ValidationError, match=reason):
+            kind.model_validate({"network": {**shape, **said}, "size": 8})
+
+
+def test_a_training_in_fewer_steps_than_its_grid_is_drawn_in_comes_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pixel, "STEPS", 20)
+    few = longer(images=4).model_copy(update={"times": 10})
+    assert "noise_error" in few.fit(worker(tmp_path), tmp_path / "out", data())
+
+
+def test_errors_are_measured_from_the_first_picture_to_the_last():
+    pictures = np.arange(1000)
+    found = spread(pictures)
+    assert (len(found), found[0], found[-1]) == (64, 0, 999)
+    assert set(np.diff(found)) <= {15, 16}
+    assert (spread(pictures[:5]) == pictures[:5]).all()
+
+
 def test_linear_noise_in_so_few_steps_that_nothing_is_left_is_refused():
     with pytest.raises(ValidationError, match="more than 20"):
         PixelTrainer(noising="linear", times=20)
@@ -208,6 +243,23 @@ def test_a_network_that_did_not_learn_its_variance_is_refused(tmp_path: Path):
     )
     DDPMPipeline(unet=plain, scheduler=scheduler(TRAINER)).save_pretrained(tmp_path)
     with pytest.raises(BadConfig, match="3 channels in and 3 out"):
+        open_denoiser(str(tmp_path))
+
+
+@pytest.mark.parametrize("size", [None, 9, [8, 8, 8], [8, 9]])
+def test_a_network_whose_pictures_have_no_size_that_it_halves_is_refused(tmp_path: Path, size: object):
+    config = save_tiny(tmp_path, out_channels=6) / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "sample_size": size}))
+    with pytest.raises(BadConfig, match="multiples of 2"):
+        open_denoiser(str(tmp_path))
+
+
+def test_a_network_that_lacks_weights_is_refused(tmp_path: Path):
+    file = save_tiny(tmp_path, out_channels=6) / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    del weights["conv_out.weight"]
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(BadConfig, match=r"lacks weights of its network \(conv_out.weight\)"):
         open_denoiser(str(tmp_path))
 
 

@@ -58,6 +58,7 @@ def report(folder: Path, one: Dime, data: Collection = DATA) -> Report:
 def test_a_classifier_is_explained_from_images_to_a_page(tmp_path: Path, denoiser: Path):
     found = report(tmp_path, recipe(denoiser, "search.scales=[5]", "opinion=zoo:diorama/classifier-usual"))
     assert found.numbers["explanations"] == 4
+    assert "4 of the 20 images of the split 'test' were taken." in found.summary
     assert any(words.startswith("Fast: clean estimates of one step") for words in found.summary)
     pictures = [picture for gallery in found.galleries for picture in gallery.pictures if picture.source]
     assert len(pictures) == 4

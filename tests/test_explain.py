@@ -28,7 +28,9 @@ from counterfactory.errors import BadConfig
 from counterfactory.explain import eyes
 from counterfactory.explain.answers import Wishes, fitted, open_asked, probabilities, reluctance
 from counterfactory.explain.canvas import open_canvas
+from counterfactory.explain.cases import Case
 from counterfactory.explain.eyes import open_eyes
+from counterfactory.explain.guidance import of_unit_size
 from counterfactory.explain.pooling import Explainer, search_of
 from counterfactory.explain.search import changing
 from counterfactory.explain.step import Backbone, Explain, Losses, Mask, Plan, Vgg, Views
@@ -93,6 +95,11 @@ def question(folder: Path, number: int, wanted: int, present: bool = True, size:
     path = folder / f"{number}-{size}.png"
     Image.fromarray(pixels).save(path)
     return Question(image=Address(f"{number}-{size}", f"file:{path}"), wanted=wanted, present=present, seed=number)
+
+
+def least(one: Explainer, asked: Question) -> int:
+    """What the classifier is least sure of."""
+    return int(np.argmin(probabilities(one.classifier, one.worker, [one.worker.pixels.image(asked.image)])[0]))
 
 
 def cases(one: Explainer, folder: Path, *numbers: int) -> list[Any]:
@@ -283,6 +290,102 @@ def test_a_gradient_that_is_no_number_costs_its_own_image_alone(tmp_path: Path):
     assert isinstance(found[2], Explanation)
 
 
+def test_a_denoiser_or_a_loss_without_numbers_is_blamed_itself(tmp_path: Path):
+    one = explainer(tmp_path, PLAN.model_copy(update={"start": 3}), mode="fast")
+    asked = cases(one, tmp_path, 1, 2)
+    look = one.look or torch.flatten
+    rootless = replace(one, look=lambda x: look(x) + (x - x.detach()).sqrt().sum((1, 2, 3))[:, None])
+    assert (
+        rootless.searched(asked, 1.0, 1).lost
+        == ["the gradients of `search.losses` are no numbers (NaN or infinite)"] * 2
+    )
+    far = one.searched(asked, 1e200, 1).lost
+    assert far == ["the pulls led to where the denoiser's answer is no number (NaN or infinite)"] * 2
+    torch.nn.init.constant_(one.search.model.network.conv_out.bias, torch.nan)
+    assert one.searched(asked, 1.0, 1).lost == ["the denoiser's answer is no number (NaN or infinite)"] * 2
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-30, 1e30])
+def test_a_pull_of_any_size_becomes_one_of_unit_size_and_none_stays_none(size: float):
+    pull = torch.randn(3, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    usual = pull / pull.square().mean((1, 2, 3), keepdim=True).sqrt()
+    pull, usual = pull * size, usual.clone()
+    pull[1] = usual[1] = 0
+    pull[2, 0, 0, 0] = torch.nan
+    found = of_unit_size(pull)
+    assert torch.allclose(found[:2], usual[:2])
+    assert found[2, 0, 0, 0].isnan()
+
+
+class Sure(nn.Module):
+    """Says `bright` of all whose mean is above a limit, so surely that no gradient is left there; else pulls."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        bright = 1e5 * x_BCHW.mean((1, 2, 3))
+        return torch.stack([bright, -bright], 1)
+
+
+@pytest.mark.parametrize("mode", ["fast", "exact"])
+def test_an_answer_of_which_nothing_is_left_to_want_is_a_flip(tmp_path: Path, mode: Any):
+    plan = Plan(
+        steps=STEPS, start=4, scales=(2.0,), answer="log-probabilities", losses=Losses(l1=0, perceptual=0),
+        views=Views(count=1, moved=0, noise=0), mask=Mask(starts=1.0),
+    )  # fmt: skip
+    one = explainer(tmp_path, plan, mode=mode)
+    sure = replace(one.classifier, network=Sure(), classes=("bright", "dark"))
+    (found,) = replace(one, classifier=sure)(shades(tmp_path, [124]))
+    assert isinstance(found, Explanation)
+    assert found.flipped
+
+
+def test_a_classifier_that_never_pulls_is_told(tmp_path: Path):
+    class Deaf(Bright):
+        def forward(self, x_BCHW: Tensor) -> Tensor:
+            return 0 * super().forward(x_BCHW) + torch.tensor([0.0, 1.0])
+
+    one = brightener(tmp_path, limit=0.0)
+    (found,) = replace(one, classifier=replace(one.classifier, network=Deaf(0.0)))(shades(tmp_path, [115]))
+    assert found == Failed("", "the classifier gave no gradients at all (0 at every step) at scale 300")
+
+
+def test_a_scale_that_loses_an_image_leaves_what_an_earlier_one_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    one = brightener(tmp_path, limit=0.9)
+    (first,) = one(shades(tmp_path, [115]))
+    tried = Explainer._tried
+
+    def losing(self: Explainer, asked: Any, scale: float, number: int) -> Any:
+        return tried(self, asked, scale, number) if number == 1 else [Failed("", "lost")] * len(asked)
+
+    monkeypatch.setattr(Explainer, "_tried", losing)
+    (found,) = one(shades(tmp_path, [115]))
+    assert isinstance(first, Explanation)
+    assert isinstance(found, Explanation)
+    assert (first.flipped, first.tries, found.flipped, found.tries) == (False, 2, False, 1)
+
+
+@pytest.mark.parametrize("side", [SIDE, 12])
+def test_a_grey_source_becomes_a_grey_image_and_is_asked_about_as_one(tmp_path: Path, side: int):
+    pixels = np.random.default_rng(0).integers(60, 190, (side, side), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "grey.png")
+    grey = Question(image=Address("grey", f"file:{tmp_path / 'grey.png'}"), wanted=0)
+    still = Views(count=1, moved=0, noise=0)
+    plan = PLAN.model_copy(update={"start": 3, "losses": Losses(perceptual=0), "views": still})
+    one = explainer(tmp_path, plan, mode="fast")
+    asked = [
+        replace(grey, wanted=least(one, grey)),
+        replace(other := question(tmp_path, 1, 0), wanted=least(one, other)),
+    ]
+    found = [one.case(each) for each in asked]
+    heard: list[Tensor] = []
+    one.classifier.network.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    images = one.searched([case for case in found if isinstance(case, Case)], 1.0, 1).images
+    spread = torch.stack(heard).amax(2) - torch.stack(heard).amin(2)
+    assert spread[:, 0].max() < 1e-12
+    assert spread[:, 1].min() >= 0 < spread[:, 1].max()
+    painted = [np.asarray(case.canvas.painted(x)).astype(int) for case, x in zip(found, images, strict=True)]
+    assert [np.ptp(one, 2).max() > 0 for one in painted] == [False, True]
+
+
 def test_what_cannot_be_asked_fails_with_its_reason(tmp_path: Path):
     one = brightener(tmp_path, limit=0.0)
     dark, bright = shades(tmp_path, [115, 200])
@@ -444,6 +547,9 @@ def test_the_eyes_are_any_backbone_or_vgg(tmp_path: Path):
     assert seen.shape == (2, 64 * 8 * 8)
     with pytest.raises(BadConfig, match=r"lacks '5\.weight'"):
         open_eyes(Vgg(weights=str(tmp_path / "vgg")), worker)
+    save_file({f"features.{name}": tensor[:9] for name, tensor in network.state_dict().items()}, tmp_path / "narrow")
+    with pytest.raises(BadConfig, match=r"lacks '0\.weight' of the shape \[64, 3, 3, 3\]"):
+        open_eyes(Vgg(weights=str(tmp_path / "narrow")), worker)
 
 
 def test_the_eyes_are_the_half_that_sees_of_any_model_of_pictures_and_words(tmp_path: Path):

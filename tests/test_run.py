@@ -172,7 +172,7 @@ def test_too_many_failures_stop_the_run_and_keep_what_worked(tmp_path):
 
 
 def test_when_every_item_fails_there_is_nothing_to_go_on_with(tmp_path):
-    with opened(tmp_path) as run, pytest.raises(TooManyFailures, match="negative"):
+    with opened(tmp_path) as run, pytest.raises(TooManyFailures, match=r"negative\. What worked"):
         run.map(Picky(), [-1, -2])
 
 

@@ -208,8 +208,8 @@ class Run:
         return failed
 
     def _sorry(self, step: str, count: int, example: bytes) -> str:
-        reason = self.store.failures([example])[0].reason
-        return f"{step}: {count} items failed, one so: {reason} What worked is kept; mend the cause and run again."
+        reason = self.store.failures([example])[0].reason.rstrip(". ")
+        return f"{step}: {count} items failed, one so: {reason}. What worked is kept; mend the cause and run again."
 
 
 def _batches(step: Step[Any, Any], worker: Worker, todo: Mapping[bytes, Any]) -> list[list[bytes]]:

@@ -26,7 +26,7 @@ class Confidence(BaseModel, frozen=True, extra="forbid"):
     The views follow from the image alone; of `classes` in their order, or as the classifier has them.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     classifier: Artifact | ModelName
     classes: tuple[str, ...] | None = None

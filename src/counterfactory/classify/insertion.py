@@ -21,7 +21,7 @@ class Insertion(BaseModel, frozen=True, extra="forbid"):
     Both pictures are prepared for the classifier first, so that a pixel is one that it sees.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     classifier: Artifact | ModelName
     steps: Annotated[int, Field(ge=1, le=1000)] = 50

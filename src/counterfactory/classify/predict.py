@@ -25,7 +25,7 @@ ASKED = 128  # images that the classifier is given at once
 class Classify(BaseModel, frozen=True, extra="forbid"):
     """Probabilities (one a class, calibrated) of images; of `classes` in their order, or as the classifier has them."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     classifier: Artifact | ModelName
     classes: tuple[str, ...] | None = None
@@ -44,7 +44,7 @@ class Classify(BaseModel, frozen=True, extra="forbid"):
 class Evaluate(BaseModel, frozen=True, extra="forbid"):
     """For each data set its `probabilities` (N, C) and `targets` (N,) or (N, C): all that metrics need."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     pads: ClassVar[bool] = False  # a whole data set is no filling
 
     classifier: Artifact | ModelName

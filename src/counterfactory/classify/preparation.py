@@ -48,8 +48,8 @@ class Preparation:
 
 
 def read_preparation(folder: Path) -> Preparation:
-    """What a checkpoint says; 224 pixels squeezed where it says nothing."""
-    channels, said = _channels(folder), read_json(folder / FILE)
+    """What a checkpoint says; squeezed, to its network's size or else to 224 pixels, where it says nothing."""
+    channels, said = _channels(folder), {"size": _network_size(folder), **read_json(folder / FILE)}
     try:
         size, crop = _size(said)
         mean, deviation = _normalisation(said)
@@ -94,6 +94,12 @@ def _channels(folder: Path) -> int:
     return int(channels)
 
 
+def _network_size(folder: Path) -> Any:
+    """The size of images that the network's own configuration says."""
+    size = read_json(folder / CONFIG).get("image_size") or 224
+    return dict(zip(("height", "width"), size, strict=True)) if isinstance(size, list) else size
+
+
 def _normalisation(said: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of pixels from 0 to 1, whatever range the checkpoint's own processor turns them to first."""
     is_normalised, is_scaled = said.get("do_normalize", True), said.get("do_rescale", True)
@@ -108,7 +114,7 @@ def _normalisation(said: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float
 
 def _size(said: dict[str, Any]) -> tuple[tuple[int, int], float | None]:
     """Width and height, and the kept share: the forms that image processors have had over the years."""
-    size = said.get("size", 224)
+    size = said["size"]
     if isinstance(size, dict) and "height" in size:
         return (int(size["width"]), int(size["height"])), None
     edge = int(size["shortest_edge"] if isinstance(size, dict) else size)

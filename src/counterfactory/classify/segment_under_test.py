@@ -27,7 +27,7 @@ class SegmenterUnderTest(BaseModel, frozen=True, extra="forbid"):
     """For each image `mask`, the address of the found classes at the image's size (255: none of the data's), and
     `counts` (3, C), the pixels of each class that are found where they are, that there are, and that are found."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     model: Artifact | ModelName
     classes: tuple[str, ...]  # see `masks.mask_classes`

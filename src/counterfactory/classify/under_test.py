@@ -22,7 +22,7 @@ Tell = Callable[[Sequence[Sample]], list[tuple[float, ...] | Failed]]
 class UnderTest(BaseModel, frozen=True, extra="forbid"):
     """Probabilities of `classes` for each image; where the model knows others too, last that of the surest other."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     model: TestedModel
     classes: tuple[str, ...]

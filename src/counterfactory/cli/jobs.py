@@ -109,9 +109,9 @@ def synthesize(data: Data, recipe: Recipe = None, stage: Stage = None, made: Mad
 
 
 @job
-def explain(data: Data, model: Asked = None, recipe: Recipe = None, workspace: Workspace = RUNS) -> Given:
+def explain(data: Data, model: Asked = None, recipe: Recipe = None) -> Given:
     """Show the smallest change of an image that changes a model's answer."""
-    return {"data": data, "model": model and tested_model(workspace, model), "recipe": recipe}
+    return {"data": data, "model": model, "recipe": recipe}
 
 
 @job
@@ -131,9 +131,11 @@ def evaluate(model: Model, data: TestData = None, workspace: Workspace = RUNS) -
 
 
 def tested_model(workspace: Path, name: str) -> str:
-    """The model of a run of this workspace, or whatever else the name stands for."""
-    folder = workspace / name / "model"
-    return str(folder.resolve()) if (folder / "config.json").exists() else name
+    """The model of a run, which is named or whose folder is, or whatever else the name stands for."""
+    for folder in (workspace / name / "model", Path(name) / "model"):
+        if any((folder / file).exists() for file in ("config.json", "model_index.json")):
+            return str(folder.resolve())
+    return name
 
 
 def numbers(text: str | None, option: str) -> list[int] | None:

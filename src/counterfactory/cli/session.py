@@ -13,9 +13,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from counterfactory import __version__, codec, keys
+from counterfactory.cli.jobs import tested_model
 from counterfactory.cli.output import as_plain, as_rows, finish, first_table, note
 from counterfactory.config import to_yaml
 from counterfactory.errors import BadConfig, BadData, Unavailable, UnknownName, writing
+from counterfactory.names import is_model_name
 from counterfactory.recipes.job import Job, build, identifying, rebuilt, resolved
 from counterfactory.record import Record, read_record, write_record
 from counterfactory.types import Collection, Report
@@ -42,6 +44,7 @@ def perform(job_name: str, given: Mapping[str, Any], options: Options) -> None:
     """Do a job and say where its page is."""
     common = {"job": job_name, "preset": options.preset, "limit": options.limit, "device": options.device}
     job, recipe = build({**common, **given}, options.config, options.sets, options.seed)
+    recipe = with_models_of_runs(recipe, options.workspace)
     name = options.name or run_name(job, recipe)
     folder = run_folder(options.workspace, name)
     record = Record(
@@ -63,6 +66,13 @@ def perform(job_name: str, given: Mapping[str, Any], options: Options) -> None:
     ]
     shown = {"numbers": as_plain(report.numbers), "tables": {table.title: as_rows(table) for table in report.tables}}
     finish({**answer, **shown}, options.as_json, [*first_table(report), *words])
+
+
+def with_models_of_runs(recipe: BaseModel, workspace: Path) -> BaseModel:
+    """A recipe whose models may be named by the runs that trained them."""
+    fields = {name: getattr(recipe, name) for name, field in type(recipe).model_fields.items() if is_model_name(field)}
+    found = {name: tested_model(workspace, said) for name, said in fields.items() if said and isinstance(said, str)}
+    return recipe.model_copy(update=found)
 
 
 def run_name(job: Job, recipe: BaseModel) -> str:

@@ -69,7 +69,7 @@ class Task:
     def __call__(self, team: Team) -> dict[str, Any]:
         device = self.worker.device
         pixels = np.load(self.pictures, mmap_mode="r")
-        asked = to_tensor(shrunk(np.load(self.asked, mmap_mode="r")[:ASKED], self.trainer.shrink)).to(device)
+        asked = to_tensor(shrunk(spread(np.load(self.asked, mmap_mode="r")), self.trainer.shrink)).to(device)
         links = training_chain(self.trainer, device)
         module, weights = build(self.trainer), weights_of(self.trainer, links)
         if self.worker.dtype == "float32":
@@ -91,7 +91,7 @@ class Task:
         noising = scheduler(self.trainer)
         save(network, noising, self.folder)
         model = denoiser(network, noising, str(network.device))
-        drawn = draw_fast(model, range(SHOWN), STEPS)
+        drawn = draw_fast(model, range(SHOWN), min(STEPS, self.trainer.times))
         save_grid(drawn, 8, self.folder / "training" / "grid.png")
         numbers = {**errors, **self.opinion(drawn)}
         note_quality(self.folder, numbers)
@@ -134,6 +134,13 @@ def training_chain(trainer: PixelTrainer, device: str) -> Chain:
     """All steps that are learnt."""
     betas = {"linear": linear_betas, "cosine": cosine_betas}[trainer.noising](trainer.times)
     return chain(alpha_bars(betas), range(trainer.times), device)
+
+
+def spread(pictures: np.ndarray) -> np.ndarray:
+    """Pictures from the first to the last, as many as errors are measured on: folders are read class after class."""
+    rows = np.linspace(0, len(pictures) - 1, min(len(pictures), ASKED)).round().astype(int)
+    chosen: np.ndarray = pictures[rows]
+    return chosen
 
 
 def shrunk(pixels: np.ndarray, factor: int) -> np.ndarray:
@@ -186,7 +193,7 @@ def spread_times(count: int, times: int, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def measured(network: Any, links: Chain, x_BCHW: Tensor) -> dict[str, float]:
-    """Both parts of the loss on pictures that are not learnt from, with the same noise at every call."""
+    """Both parts of the loss, with the same noise at every call."""
     error_B, bound_B = errors(network, links, x_BCHW, torch.Generator(x_BCHW.device).manual_seed(0))
     return {"noise_error": round(float(error_B.mean()), 6), "bound": round(float(bound_B.mean()), 6)}
 

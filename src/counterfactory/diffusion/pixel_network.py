@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from counterfactory.diffusion.flags import Flags, kept_flags
 from counterfactory.diffusion.trainers import PixelNetwork
+from counterfactory.errors import BadConfig
 
 WEIGHTS = "guided_diffusion.safetensors"  # of a network that diffusers would take for another one
 
@@ -61,7 +62,11 @@ def open_network(folder: Path, dtype: torch.dtype) -> Any:
     flags = kept_flags(folder)
     if flags is None or flags.is_plain:
         networks: Any = UNet2DModel
-        return networks.from_pretrained(str(folder), subfolder="unet", use_safetensors=True, torch_dtype=dtype)
+        how = {"subfolder": "unet", "use_safetensors": True, "torch_dtype": dtype, "output_loading_info": True}
+        network, found = networks.from_pretrained(str(folder), **how)
+        if lost := found["missing_keys"]:
+            raise BadConfig(f"{folder} lacks weights of its network ({lost[0]}); fetch or save the model again.")
+        return network
     weights = load_file(folder / "unet" / WEIGHTS)
     named = weights.get("class_embedding.weight")
     network = guided_unet(flags, None if named is None else len(named))

@@ -74,8 +74,7 @@ def open_denoiser(name: str, device: str = "cpu", dtype: torch.dtype = torch.flo
 
 def denoiser(network: Any, scheduler: Any, device: str, dtype: torch.dtype = torch.float32) -> Denoiser:
     """The denoiser that diffusers' own parts amount to."""
-    size = network.config.sample_size
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = _sides(network.config)
     return Denoiser(
         network=network,
         power=alpha_bars(scheduler.betas),
@@ -144,6 +143,12 @@ def _sources(seeds: Sequence[int]) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
+def _sides(network: Any) -> list[int]:
+    """Height and width of a network's pictures."""
+    size = network.sample_size
+    return [size, size] if isinstance(size, int) else list(size or [])
+
+
 def _refuse_others(name: str, network: Any, scheduler: Any) -> None:
     """This part draws from one family of models, and says so of another."""
     if network.num_class_embeds:
@@ -153,6 +158,12 @@ def _refuse_others(name: str, network: Any, scheduler: Any) -> None:
         )
     if network.in_channels != 3:
         raise BadConfig(f"{name} draws pictures of {network.in_channels} channels; expected colours, which are 3.")
+    least, sides = 2 ** (len(network.block_out_channels) - 1), _sides(network)
+    if len(sides) != 2 or any(side % least for side in sides):
+        raise BadConfig(
+            f"{name} says {network.sample_size} for the size of its pictures (`sample_size` in unet/config.json); "
+            f"expected a side, or height and width, that its levels halve evenly: multiples of {least}."
+        )
     seen = (network.out_channels == 2 * network.in_channels, scheduler.variance_type, scheduler.prediction_type)
     if seen != (True, "learned_range", "epsilon"):
         raise BadConfig(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from counterfactory.keys import ASIDE
 from counterfactory.names import ModelName
@@ -84,7 +84,7 @@ class LatentTrainer(BaseModel, frozen=True, extra="forbid"):
 class PixelNetwork(BaseModel, frozen=True, extra="forbid"):
     """The shape of a diffusion model of pixels, a `UNet2DModel`: each level but the first halves the picture."""
 
-    channels: tuple[Count, ...] = (32, 64, 96, 128)
+    channels: tuple[Count, ...] = Field(default=(32, 64, 96, 128), min_length=1)
     attends: tuple[bool, ...] = (False, False, True, True)  # at which levels the picture looks at all of itself
     layers: Count = 1
     head_width: Count = 32
@@ -92,15 +92,35 @@ class PixelNetwork(BaseModel, frozen=True, extra="forbid"):
     resample: Literal["conv", "resnet"] = "conv"  # what changes sizes: a convolution, or a block that hears the time
 
 
+def _of_levels(shape: PixelNetwork) -> PixelNetwork:
+    """A shape of which a network can be built."""
+    if len(shape.attends) != len(shape.channels):
+        raise ValueError(
+            f"attends: {len(shape.attends)} values for {len(shape.channels)} levels of channels; give one for each."
+        )
+    if odd := [width for width in shape.channels if width % shape.groups]:
+        raise ValueError(f"channels: {odd[0]} is no multiple of groups, {shape.groups}; give one, or other groups.")
+    looking = [width for width, looks in zip(shape.channels, shape.attends, strict=True) if looks]
+    if shape.head_width > (least := min([*looking, shape.channels[-1]])):
+        raise ValueError(
+            f"head_width: {shape.head_width} is more than the {least} channels of a level that looks at all of itself, "
+            "as the last one always does; give less."
+        )
+    return shape
+
+
+Levels = Annotated[PixelNetwork, AfterValidator(_of_levels)]
+
+
 class PixelTrainer(BaseModel, frozen=True, extra="forbid"):
     """An unconditional diffusion model of the pixels of `datasets["train"]`, which learns its variance too."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     kind: ClassVar[str] = "pixel"
 
     start: ModelName | None = None  # a denoiser of the same shape whose weights are the first ones
     schedule: Schedule = Schedule(images=1_000_000, batch_size=32)
-    network: PixelNetwork = PixelNetwork()
+    network: Levels = PixelNetwork()
     size: Count = 32  # of the pictures that are learnt
     shrink: Count = 1  # the pictures lie there so much larger, as another training wants them
     times: Count = 1000  # steps from picture to noise
@@ -137,7 +157,7 @@ class ClassPixelTrainer(BaseModel, frozen=True, extra="forbid"):
     kind: ClassVar[str] = "class-pixels"
 
     schedule: Schedule = Schedule(images=1_000_000, batch_size=32)
-    network: PixelNetwork = PixelNetwork()
+    network: Levels = PixelNetwork()
     size: Side = 32  # of the pictures; where the network cannot halve it they get a margin, which is cut off again
     times: Count = 1000  # steps from picture to noise
     noising: Literal["linear", "cosine"] = "cosine"

@@ -56,7 +56,12 @@ def open_canvas(picture: Image.Image, size: Size, like: Tensor) -> Canvas:
 
 
 def with_detail(changed: Tensor, source: Tensor, detail: Tensor, preparation: Preparation) -> Tensor:
-    """Changed pictures (B, 3, h, w) as colours from 0 to 1 in a network's size, with the detail that is still true."""
+    """Changed pictures (B, 3, h, w) as colours from 0 to 1 in a network's size, with the detail that is still true.
+
+    What was made of a grey source is grey, whatever the denoiser draws.
+    """
+    is_grey = (source == source[:, :1]).flatten(1).all(1)[:, None, None, None]
+    changed = torch.where(is_grey, changed.mean(1, keepdim=True), changed)
     colours = fitted(shown(changed), preparation)
     change = (changed - source).abs().amax(1, keepdim=True)
     true = 1 - functional.max_pool2d(change, 3, stride=1, padding=1).div(PLAIN).clamp(0, 1)

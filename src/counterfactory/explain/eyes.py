@@ -50,9 +50,12 @@ def _vgg(eyes: Vgg, worker: Worker) -> Look:
     network = vgg(eyes.layers)
     weights = _weights(Path(eyes.weights))
     known = {name.removeprefix("features."): tensor for name, tensor in weights.items()}
-    missing = [name for name in network.state_dict() if name not in known]
-    if missing:
-        raise BadConfig(f"{eyes.weights} lacks {missing[0]!r}; expected VGG-19 with torchvision's names.")
+    for name, wanted in network.state_dict().items():
+        if name not in known or known[name].shape != wanted.shape:
+            raise BadConfig(
+                f"{eyes.weights} lacks {name!r} of the shape {list(wanted.shape)}; expected VGG-19 with torchvision's "
+                "names."
+            )
     network.load_state_dict({name: known[name] for name in network.state_dict()})
     network = network.to(worker.device, worker.torch_dtype()).eval().requires_grad_(False)
 

@@ -32,6 +32,20 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Pulls:
+    """Gradients by a batch of noisy images."""
+
+    towards: Tensor  # the answer that is wanted
+    back: Tensor  # to the source
+    are_felt: Tensor  # (B,), whether there is any gradient of the answer
+
+    @property
+    def whole(self) -> Tensor:
+        """Both together."""
+        return self.towards + self.back
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Guide:
     """What pulls on a batch of images."""
 
@@ -42,15 +56,15 @@ class Guide:
     losses: Losses
     rescaled: bool  # the answer's gradient, to a root mean square of 1 for each image
 
-    def __call__(self, seen: Estimate) -> Tensor:
-        """The gradient of all losses by the noisy images (DiME, eq. 5 and 6)."""
-        pull = seen.led_back(gradient(self.reluctance, seen.clean))
-        if self.rescaled:
-            pull = pull / (seen.signal * pull.square().mean((1, 2, 3), keepdim=True).sqrt())
-        pull = self.scale * pull
+    def __call__(self, seen: Estimate) -> Pulls:
+        """The gradients of all losses by the noisy images (DiME, eq. 5 and 6)."""
+        towards, back = seen.led_back(gradient(self.reluctance, seen.clean)), self._of_noisy(seen.noisy)
         if self.strangeness is not None:
-            pull = pull + self.losses.perceptual * seen.led_back(gradient(self.strangeness, seen.clean))
-        return pull + self._of_noisy(seen.noisy)
+            back = back + self.losses.perceptual * seen.led_back(gradient(self.strangeness, seen.clean))
+        are_felt = towards.flatten(1).any(1)
+        if self.rescaled:
+            towards = of_unit_size(towards) / seen.signal
+        return Pulls(towards=self.scale * towards, back=back, are_felt=are_felt)
 
     def _of_noisy(self, noisy: Tensor) -> Tensor:
         """Of the sum of absolute differences, and of the sum of the lengths of the pixels' differences."""
@@ -58,6 +72,14 @@ class Guide:
         length = apart.norm(dim=1, keepdim=True)
         direction = torch.where(length > 0, apart / length, torch.zeros_like(apart))
         return self.losses.l1 * apart.sign() + self.losses.l2 * direction
+
+
+def of_unit_size(pull_BCHW: Tensor) -> Tensor:
+    """Each pull at a root mean square of 1, however small it is; no pull stays none."""
+    most = pull_BCHW.abs().amax((1, 2, 3), keepdim=True)
+    some = most > 0
+    up_to_one = pull_BCHW / torch.where(some, most, 1)  # whose squares do not vanish
+    return up_to_one / torch.where(some, up_to_one.square().mean((1, 2, 3), keepdim=True).sqrt(), 1)
 
 
 @torch.enable_grad()

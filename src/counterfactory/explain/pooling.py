@@ -31,6 +31,7 @@ from counterfactory.types import Artifact, Explanation, Failed, Question
 from counterfactory.worker import Worker
 
 NO_NUMBER = "the classifier's answer is no number (NaN or infinite); it cannot be explained"
+NO_PULL = "the classifier gave no gradients at all (0 at every step)"
 
 
 def open_explainer(step: Explain, worker: Worker) -> "Explainer":
@@ -81,7 +82,11 @@ class Explainer:
         for number, scale in enumerate(self.step.search.tried(self.step.mode), 1):
             for places in _batches(list(waiting), self.worker.batch_size):
                 tries = self._tried([waiting[place] for place in places], scale, number)
-                found |= zip(places, tries, strict=True)
+                found |= {
+                    place: one
+                    for place, one in zip(places, tries, strict=True)
+                    if isinstance(one, Try) or place not in found  # what an earlier scale came to is kept
+                }
             waiting = {place: case for place, case in waiting.items() if _is_open(found[place])}
         return [found[place] for place in range(len(cases))]
 
@@ -121,7 +126,7 @@ class Explainer:
         missing = self.worker.batch_size - len(cases) if self.worker.deterministic else 0
         searched = self.searched([*cases, *[cases[-1]] * missing], scale, number)
         return [
-            Failed("", f"the classifier gave no usable gradients (none at all, NaN or infinite) at scale {scale:g}")
+            Failed("", f"{searched.lost[row]} at scale {scale:g}")
             if searched.lost[row]
             else self._try(case, searched, row, scale, number)
             for row, case in enumerate(cases)
@@ -132,12 +137,15 @@ class Explainer:
         (after,) = probabilities(self.classifier, self.worker, [picture])
         if not np.isfinite(after).all():
             return Failed("", NO_NUMBER)
+        flipped = answers(self.classifier, case.question, after)
+        if not flipped and not searched.were_felt[row]:
+            return Failed("", f"{NO_PULL} at scale {scale:g}")
         return Try(
             case=case,
             picture=picture,
             trace=tuple(clean[row] for clean in searched.trace),
             after=after,
-            flipped=answers(self.classifier, case.question, after),
+            flipped=flipped,
             scale=scale,
             number=number,
         )

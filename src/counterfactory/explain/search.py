@@ -10,20 +10,27 @@ from torch.nn import functional
 
 from counterfactory.diffusion.gaussian import Chain, at, noise_of, noised, respaced
 from counterfactory.diffusion.sampling import Denoiser, Guess, fresh_noise, guess, step_back
-from counterfactory.explain.guidance import Estimate
+from counterfactory.explain.guidance import Estimate, Pulls
 from counterfactory.explain.step import Mask, Mode, Plan
 
-Pull = Callable[[Estimate], Tensor]  # a gradient by the noisy images
+NO_GUESS = "the denoiser's answer is no number (NaN or infinite)"
+NO_GUESS_THERE = "the pulls led to where the denoiser's answer is no number (NaN or infinite)"
+NO_GRADIENT = "the classifier gave no usable gradients (NaN or infinite)"
+NO_WAY_BACK = "the gradients of `search.losses` are no numbers (NaN or infinite)"
+
+Pull = Callable[[Estimate], Pulls]
+Fault = tuple[str, Tensor]  # what went wrong, and of which images of the batch
 Sources = Sequence[torch.Generator]  # of noise, one for each image
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
-    """Changed images, the clean estimates that led there, and of which some gradient was no number."""
+    """Changed images, the clean estimates that led there, and what is to be known of the way."""
 
     images: Tensor
     trace: list[Tensor]
-    lost: Tensor  # (B,)
+    lost: list[str]  # what of each went wrong first; empty where nothing did
+    were_felt: Tensor  # (B,), whether any step had a gradient of the answer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,29 +55,32 @@ class Search:
         What the network says of a noisy image serves its clean estimate and then its step back: one call for both.
         """
         count, x_BCHW, trace, mask = self.taken_back, start, [], self.plan.held(self.mode)
-        first = count - 1
-        lost_B = torch.zeros(len(source), dtype=torch.bool, device=source.device)
+        first, faults = count - 1, []
+        were_felt = torch.zeros(len(source), dtype=torch.bool, device=source.device)
         for number in range(first, -1, -1):
             is_guided = first - number < (self.plan.guided or count)
             is_known = is_guided and self.plan.leads_back(self.mode)
             with torch.set_grad_enabled(is_known):
                 noisy = x_BCHW.detach().requires_grad_(is_known)
                 guessed = self._guess(noisy, number)
+            no_guess = NO_GUESS if number == first else NO_GUESS_THERE
+            faults += [(no_guess, _broken(guessed.mean + guessed.log_variance))]
             if is_guided:
                 clean = source if number == first and not is_known else self._clean(noisy, guessed, number, sources)
                 signal = at(self.links.signal, self._at(number, source))
                 at_once = guessed.clean if is_known else None
-                gradient = pull(Estimate(clean=clean, noisy=noisy, signal=signal, at_once=at_once))
-                lost_B |= ~gradient.isfinite().flatten(1).all(1)
-                guessed = replace(
-                    guessed, mean=guessed.mean - guessed.log_variance.exp() * gradient.nan_to_num(0, 0, 0)
-                )
+                pulls = pull(Estimate(clean=clean, noisy=noisy, signal=signal, at_once=at_once))
+                were_felt |= pulls.are_felt
+                faults += [(no_guess, _broken(clean))]
+                faults += [(NO_GRADIENT, _broken(pulls.towards)), (NO_WAY_BACK, _broken(pulls.back))]
+                change = guessed.log_variance.exp() * pulls.whole.nan_to_num(0, 0, 0)
+                guessed = replace(guessed, mean=guessed.mean - change)
                 trace += [clean.detach()] if self.traced else []
             x_BCHW = step_back(guessed, fresh_noise(self.model, sources), self._at(number, source))
             if mask and number < count * (1 - mask.starts):
                 free = changing(guessed.clean, source, mask)
                 x_BCHW = torch.where(free, x_BCHW, self._under_noise(source, number, sources))
-        return Found(images=x_BCHW.clamp(-1, 1), trace=trace, lost=lost_B)
+        return Found(images=x_BCHW.clamp(-1, 1), trace=trace, lost=_first_of(faults), were_felt=were_felt)
 
     def _clean(self, x_BCHW: Tensor, guessed: Guess, number: int, sources: Sources) -> Tensor:
         """The image that a noisy one is on the way to, by the whole chain, in a few leaps or in one."""
@@ -108,6 +118,17 @@ class Search:
 
     def _at(self, number: int, like: Tensor) -> Tensor:
         return torch.full((len(like),), number, device=like.device)
+
+
+def _broken(x_BCHW: Tensor) -> Tensor:
+    """Of which images (B,) anything is no number."""
+    return ~x_BCHW.isfinite().flatten(1).all(1)
+
+
+def _first_of(faults: Sequence[Fault]) -> list[str]:
+    """What went wrong first with each image; empty where nothing did."""
+    rows = torch.stack([marks for _, marks in faults], 1).tolist()
+    return [next((name for (name, _), is_so in zip(faults, row, strict=True) if is_so), "") for row in rows]
 
 
 def changing(clean: Tensor, source: Tensor, mask: Mask) -> Tensor:

@@ -138,7 +138,7 @@ class Explain(BaseModel, frozen=True, extra="forbid"):
     image; attributes, there or not, of one with several.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     pads: ClassVar[bool] = False  # it fills each of its batches itself
 
     classifier: Artifact | ModelName

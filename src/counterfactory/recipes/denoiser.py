@@ -67,9 +67,11 @@ class Denoiser(BaseModel, frozen=True, extra="forbid"):
         model = run.fit(self.trainer.model_copy(update={"schedule": course}), **chosen)
         folder = kept(run, model)
         summary = f"Trained on {len(chosen['train'])} images of {data.name}. The model is in {folder}."
+        where = "the validation split" if "validation" in chosen else "the training split, which it learnt from"
+        error = f"Error of the noise: {model.numbers['noise_error']:.4f} on {where}; of nothing learnt: 1."
         return Report(
             title=f"Denoiser of {data.name}",
-            summary=(summary, f"Error of the noise: {model.numbers['noise_error']:.4f}, of nothing learnt: 1."),
+            summary=(summary, error),
             numbers=dict(model.numbers),
             galleries=(self._drawn(run, folder),),
         )

@@ -78,7 +78,8 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
 
     def run(self, run: Run, data: Collection) -> Report:
         """Ask the classifier, want another answer of each image, look for it, and show what was found."""
-        images = within(split_of(measurable(data), self.split), self.quota, self.seed)
+        split = split_of(measurable(data), self.split)
+        images = within(split, self.quota, self.seed)
         labels = label_map(self.labels)
         answers = answers_of(run, self.model, labels, images)
         others = opinion_of(run, self.opinion, labels, images) if self.opinion else None
@@ -87,7 +88,8 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
         made = explained(run, asked, found, answers, images)
         run.publish(published(made, images))
         agreed = agreement(run, self.opinion, others, made) if self.opinion and others else ""
-        words = [self._method(), agreed, self._foreign(images)]
+        taken = f"{len(images)} of the {len(split)} images of the split {split.split!r} were taken."
+        words = [taken, self._method(), agreed, self._foreign(images)]
         return explain_report(run, f"Why {called(self.model)} says so, on {data.name}", list(filter(None, words)), made)
 
     def step(self) -> Explain:
@@ -118,5 +120,5 @@ class Dime(BaseModel, frozen=True, extra="forbid"):
             return ""
         return (
             "Searched with the zoo's denoiser, which knows Diorama alone: train one on such images with "
-            "`counterfactory train DATA --recipe denoiser` and name its folder as `denoiser`."
+            "`counterfactory train DATA --recipe denoiser` and name that run as `denoiser`."
         )
