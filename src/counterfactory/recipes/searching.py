@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
+from counterfactory.data.choose import levelled
 from counterfactory.diffusion.adapted import Adapted, epochs, folder_of
-from counterfactory.errors import BadConfig, BadData
+from counterfactory.errors import BadConfig, BadData, TooManyFailures
 from counterfactory.metrics.classification import measure
-from counterfactory.recipes.generation import Size, asked, drawn, synthetic
+from counterfactory.recipes.generation import Size, asked, synthetic
 from counterfactory.recipes.generators import Generator, Part, Way
 from counterfactory.recipes.trials import Choice, answers, measuring_splits
 from counterfactory.recipes.tuning import Tuning
@@ -16,7 +17,7 @@ from counterfactory.run import Run
 from counterfactory.search.course import Report, is_of_a_trial
 from counterfactory.search.plan import Settings
 from counterfactory.search.trials import Found
-from counterfactory.types import Collection, Dataset
+from counterfactory.types import Collection, Dataset, Failed, Request, Sample
 from counterfactory.worker import nobody
 
 
@@ -85,17 +86,32 @@ class Study:
             for number in range(-(-self.tuning.images // classes))
             for label in range(classes)
         ]
-        made = synthetic(drawn(self.run, self.generator.engine(known, way), requests), train)
+        made = synthetic(self._all_drawn(known, way, requests), train)
         trainer = self.tuning.classifier.with_(seed=self.seed + seed)
-        label = f"learn from {len(made)} drawings"
+        label, heard = f"learn from {len(made)} drawings", {trainer.steps}  # at its end there is nothing left to spare
 
         def hear(step: int, value: float) -> None:
-            if step != trainer.steps:  # at its end there is nothing left to spare
+            if step not in heard:
+                heard.add(step)
                 report(step, value)
 
-        artifact = self.run.fit(trainer, label, hear, train=made, validation=self.choice["validation"])
+        artifact = self.run.fit(trainer, label, hear, train=made, validation=self._listeners())
+        for step, _, _, accuracy in artifact.numbers.get("history", ()):  # a known one said nothing
+            hear(step, accuracy)
         said = answers(self.run, artifact, {self.tuning.split: judges})[self.tuning.split]
         return measure(said["probabilities"], said["targets"])[self.tuning.measure]
+
+    def _all_drawn(self, known: Adapted, way: Way, requests: Sequence[Request]) -> list[Sample]:
+        """What a way draws; a part of it would be compared with all that another way draws."""
+        made = self.run.map(self.generator.engine(known, way), requests)
+        if failed := [one for one in made if isinstance(one, Failed)]:
+            raise TooManyFailures(f"{len(failed)} of {len(made)} drawings failed, one so: {failed[0].reason}")
+        return [one for one in made if not isinstance(one, Failed)]
+
+    def _listeners(self) -> Dataset:
+        """Validation images by which a trial is heard on its way: accuracy on them is the measure of its score."""
+        validation = self.choice["validation"]
+        return levelled(validation) if self.tuning.measure == "balanced_accuracy" else validation
 
     def _scores(self, known: Adapted, usual: Way) -> tuple[float, ...]:
         """What the finalists are compared to, by their seeds; nothing where it cannot be drawn so."""
