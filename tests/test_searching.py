@@ -49,6 +49,14 @@ def study(tmp_path: Path) -> Iterator[Study]:
         )  # fmt: skip
 
 
+def test_what_is_drawn_with_is_the_epoch_of_the_start_and_no_other(study: Study, tmp_path: Path):
+    for epoch in (1, 2, 3):
+        (tmp_path / f"adapted/epochs/{epoch:03d}").mkdir(parents=True)
+    idle = replace(study, tuning=TUNING.model_copy(update={"trials": ()}))
+    for given, epoch in ((2, 2), (None, 3)):
+        assert idle.best(0, None, Adapted(model=str(tmp_path / "adapted"), epoch=given), None).way.epoch == epoch
+
+
 def test_a_way_of_which_a_part_could_not_be_drawn_has_no_score(study: Study, monkeypatch: pytest.MonkeyPatch):
     drawn = Noise.drawn
 

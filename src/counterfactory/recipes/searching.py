@@ -49,7 +49,7 @@ class Study:
 
     def best(self, number: int, part: Part | None, known: Adapted, before: Round | None) -> Round:
         """The way to draw after a part; the one by hand stands where nothing is better."""
-        kept = epochs(folder_of(known.model, self.run.worker))
+        kept = [known.epoch] if known.epoch else epochs(folder_of(known.model, self.run.worker))
         usual = self.tuning.usual(self._by_hand(number, kept), kept)
         if not self.tuning.trials_after(number):
             return Round(part=part, known=known.model_copy(update={"epoch": usual.epoch}), way=usual)
