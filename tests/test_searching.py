@@ -16,6 +16,7 @@ from counterfactory.errors import TooManyFailures
 from counterfactory.recipes.generators import Way
 from counterfactory.recipes.searching import Study
 from counterfactory.recipes.tuning import Tuning
+from counterfactory.recipes.tuning_report import numbers, words
 from counterfactory.run import Run
 from counterfactory.search.course import Stopped
 from counterfactory.types import Failed, Sample
@@ -25,7 +26,7 @@ from steps_for_tests import Noise
 
 TRAINER = ClassifierTrainer(model=SmallResNet(width=8), size=32, steps=3, evaluate_every=1, calibrate=False)
 TUNING = Tuning(trials=(3,), images=6, finalists=1, repeats=1, rung=None, classifier=TRAINER)
-KNOWN = Adapted(model="nowhere")
+KNOWN = Adapted(model=".")
 
 
 @dataclass(frozen=True)
@@ -95,3 +96,18 @@ def test_a_trial_is_heard_by_the_measure_of_its_score(study: Study):
     heard: dict[int, float] = {}
     score = one.score(KNOWN, one.usual, 0, heard.__setitem__)
     assert max(heard.values()) == pytest.approx(score)  # of the best state
+
+
+def test_what_a_search_gained_is_told_by_a_seed_that_chose_nothing(study: Study, monkeypatch: pytest.MonkeyPatch):
+    def lucky(self: Study, known: Adapted, way: Way, seed: int, *_: Any) -> float:
+        return 0.9 if way != self.usual and seed <= TUNING.repeats else 0.5
+
+    monkeypatch.setattr(Study, "score", lucky)
+    found = study.best(0, "encoder", KNOWN, None)
+    assert found.way != study.usual
+    assert numbers([found]) == {"search 1, by hand, %": 50, "search 1, found, %": 50}
+    assert "scores 50.0 % and that by hand 50.0 %" in words([found])[0]
+    monkeypatch.setattr(Study, "score", lambda *_: 0.5)
+    stays = replace(study, seed=1).best(0, "encoder", KNOWN, None)
+    assert stays.way == study.usual
+    assert "none of 3 ways of drawing was better than that by hand, which scores 50.0 %" in words([stays])[0]

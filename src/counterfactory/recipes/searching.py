@@ -30,8 +30,9 @@ class Round:
     way: Way
     found: Found | None = None  # none where nothing was searched
     ways: tuple[Way, ...] = ()  # that its trials stand for
-    usual: tuple[float, ...] = ()  # scores of the way by hand, with the seeds of the finalists
-    best: tuple[float, ...] = ()  # the same of the way that was found
+    stays: bool = False  # the way by hand, as no other was better
+    usual: float | None = None  # the score of the way by hand, with a seed by which nothing was chosen
+    best: float | None = None  # the same of the way that is drawn in
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,12 +62,20 @@ class Study:
             return self.score(known, way(settings), seed, report)
 
         found = self.run.search(said, score, self._about(known), way)
-        scores, best, values = self._scores(known, usual), way(found.settings), found.finalists[0].values
-        if scores and fmean(scores) >= found.value:
-            best, values = usual, scores
-        chosen = known.model_copy(update={"epoch": best.epoch})
-        ways = tuple(way(trial.settings) for trial in found.trials)
-        return Round(part=part, known=chosen, way=best, found=found, ways=ways, usual=scores, best=values)
+        seeds, fresh = range(1, self.tuning.repeats + 1) or range(1), self.tuning.repeats + 1
+        by_hand = self._mean(known, usual, seeds)
+        stays = by_hand is not None and by_hand >= found.value
+        best = usual if stays else way(found.settings)
+        return Round(
+            part=part,
+            known=known.model_copy(update={"epoch": best.epoch}),
+            way=best,
+            found=found,
+            ways=tuple(way(trial.settings) for trial in found.trials),
+            stays=stays,
+            usual=self._mean(known, usual, [fresh]),
+            best=self._mean(known, best, [fresh]),
+        )
 
     def _by_hand(self, number: int, kept: Sequence[int]) -> Way:
         """The way by hand after a part; an epoch that is said is the last part's."""
@@ -113,15 +122,15 @@ class Study:
         validation = self.choice["validation"]
         return levelled(validation) if self.tuning.measure == "balanced_accuracy" else validation
 
-    def _scores(self, known: Adapted, usual: Way) -> tuple[float, ...]:
-        """What the finalists are compared to, by their seeds; nothing where it cannot be drawn so."""
+    def _mean(self, known: Adapted, way: Way, seeds: Sequence[int]) -> float | None:
+        """What a way is worth by some seeds; nothing where it cannot be drawn so."""
         try:
-            return tuple(self.score(known, usual, seed) for seed in range(1, self.tuning.repeats + 1) or range(1))
+            return fmean(self.score(known, way, seed) for seed in seeds)
         except Exception as error:
             if not is_of_a_trial(error):
                 raise
-            self.run.watcher.note(f"The way by hand has no score: {error}")
-            return ()
+            self.run.watcher.note(f"A way that was to be compared has no score: {error}")
+            return None
 
     def _about(self, known: Adapted) -> list[object]:
         """All that a score follows from beside the way."""
