@@ -17,6 +17,7 @@ from PIL import Image
 
 from companions import save_base
 from counterfactory import plugins
+from counterfactory.classify.models import CifarResNet
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.data.read import read
 from counterfactory.errors import BadConfig, BadData, CounterfactoryError, DiskTrouble, TooManyFailures, UnknownName
@@ -31,6 +32,7 @@ from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
 from counterfactory.types import Address, Collection, Dataset, Origin, Report, Sample
 from counterfactory.worker import Worker
+from squares import squares
 
 # diffusers' schedulers under numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -44,7 +46,7 @@ QUICK = (
     "classifier.size=32", "eyes=null",
 )  # fmt: skip
 
-QUICK_ONE = ClassifierTrainer(steps=2)
+QUICK_ONE = ClassifierTrainer(steps=2, size=32)
 EYES = "eyes=zoo:diorama/clip"
 
 
@@ -387,12 +389,20 @@ def test_an_epoch_by_hand_is_the_last_parts(tmp_path: Path, base: Path):
     assert "search 1, by hand, %" in found.numbers
 
 
-def test_rejected_images_are_neither_counted_nor_learnt_from():
+def test_rejected_images_are_neither_counted_nor_learnt_from(tmp_path: Path):
     train = replace(_dataset((3, 1)), weights=(1.0, 0.0, 0.5, 1.0))
     assert accepted(train).weights == (1.0, 0.5, 1.0)
     assert Amount().counts(accepted(train)) == [2, 1]
-    learnt = {arm.method: arm.data["train"] for arm in arms({"train": accepted(train)}, {"x1": train}, QUICK_ONE, [0])}
+    made = arms(Worker(workspace=tmp_path), {"train": accepted(train)}, {"x1": train}, QUICK_ONE, [0])
+    learnt = {arm.method: arm.data["train"] for arm in made}
     assert learnt[f"{REAL} + x1"].weights == (1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
+
+
+def test_all_classifiers_of_the_score_see_the_size_of_the_real_images(tmp_path: Path):
+    real, made = squares(tmp_path, 3), squares(tmp_path / "made", 3, size=150)
+    for trainer, size in ((ClassifierTrainer(), 64), (ClassifierTrainer(model=CifarResNet(), seed=7), 32)):
+        found = arms(Worker(workspace=tmp_path), {"train": real}, {"x1": made}, trainer, [0, 1])
+        assert {(arm.trainer.size, arm.trainer.seed) for arm in found} == {(size, 0), (size, 1)}
 
 
 def test_pictures_of_all_sizes_are_drawn_in_the_middle_one(tmp_path: Path):

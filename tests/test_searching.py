@@ -111,3 +111,12 @@ def test_what_a_search_gained_is_told_by_a_seed_that_chose_nothing(study: Study,
     stays = replace(study, seed=1).best(0, "encoder", KNOWN, None)
     assert stays.way == study.usual
     assert "none of 3 ways of drawing was better than that by hand, which scores 50.0 %" in words([stays])[0]
+
+
+def test_a_trial_sees_its_drawings_in_the_size_of_the_real_images(study: Study, monkeypatch: pytest.MonkeyPatch):
+    sizes: list[int] = []
+    fit = Run.fit
+    monkeypatch.setattr(Run, "fit", lambda run, one, *a, **b: sizes.append(one.size) or fit(run, one, *a, **b))
+    tuning = TUNING.model_copy(update={"classifier": TRAINER.with_(size=None, steps=1)})
+    replace(study, tuning=tuning, size=(150, 150)).score(KNOWN, study.usual, 0)
+    assert sizes == [64]

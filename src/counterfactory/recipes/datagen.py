@@ -19,7 +19,7 @@ from counterfactory.recipes.cas import arms
 from counterfactory.recipes.foresight import foresee
 from counterfactory.recipes.generation import Amount, Size, accepted, drawn, made_elsewhere, native_size, to_publish
 from counterfactory.recipes.generators import Drawing, Pipeline, Way
-from counterfactory.recipes.leakage import Look, quality
+from counterfactory.recipes.leakage import looks, quality
 from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.searching import Round, Study, judges_of
 from counterfactory.recipes.spent import spending
@@ -27,8 +27,6 @@ from counterfactory.recipes.synthesis_report import Synthesis, told
 from counterfactory.recipes.trials import Choice, Seeds, Trained, few_shot, measuring_splits, tried
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
-from counterfactory.score.clip import ClipEmbed
-from counterfactory.score.features import Features
 from counterfactory.types import Collection, Dataset, Report
 
 Stage = Literal["all", "adapt", "search", "generate", "cas"]
@@ -99,8 +97,9 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
             foresee(run.worker, self.training, self.generator.known, self.amount, eyes, choice["train"])
             rounds = self.rounds(run, data, choice)
             sets = self.sets(run, choice, rounds[-1])
-        trials = tried(run, arms(choice, sets, self.classifier, self.seeds), data) if self.stage in SCORED else []
-        seen = quality(run, self._looks(), sets, choice)
+        trained = arms(run.worker, choice, sets, self.classifier, self.seeds) if self.stage in SCORED else []
+        trials = tried(run, trained, data) if trained else []
+        seen = quality(run, looks(self.eyes, self.features) if self.stage in DRAWN else [], sets, choice)
         found = Synthesis(data=data, choice=choice, rounds=rounds, sets=sets, trials=trials, quality=seen)
         return told(run, found, flatters=self.tuning.split == "test" and not self.made, base=self.generator.base)
 
@@ -127,11 +126,6 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         if self.stage in DRAWN:
             run.publish({"train": to_publish(sets)})
         return sets
-
-    def _looks(self) -> list[Look]:
-        """Who looks at a set, where one is wanted."""
-        clips, others = ([name] if name and self.stage in DRAWN else [] for name in (self.eyes, self.features))
-        return [*(ClipEmbed(model=name) for name in clips), *(Features(model=name) for name in others)]
 
     def _study(self, run: Run, data: Collection, choice: Choice) -> Study:
         tuning = self.tuning if self.stage in SEARCHED else self.tuning.model_copy(update={"trials": ()})

@@ -37,6 +37,11 @@ class Quality:
     galleries: tuple[Gallery, ...] = ()
 
 
+def looks(eyes: str | None, others: str | None) -> list[Look]:
+    """Who looks at a set: a CLIP, and a second one to compare sets by."""
+    return [*([ClipEmbed(model=eyes)] if eyes else []), *([Features(model=others)] if others else [])]
+
+
 def quality(run: Run, looks: Sequence[Look], sets: Mapping[str, Dataset], choice: Choice) -> Quality:
     """Every set as models see it, beside unseen real images; of the largest one also what it repeats."""
     if not looks:

@@ -96,7 +96,7 @@ class Study:
             for label in range(classes)
         ]
         made = synthetic(self._all_drawn(known, way, requests), train)
-        trainer = self.tuning.classifier.with_(seed=self.seed + seed)
+        trainer = self.tuning.classifier.with_(seed=self.seed + seed).sized(train, self.run.worker)
         label, heard = f"learn from {len(made)} drawings", {trainer.steps}  # at its end there is nothing left to spare
 
         def hear(step: int, value: float) -> None:
