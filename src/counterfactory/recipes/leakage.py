@@ -93,11 +93,11 @@ def _measured(unseen: Any, made: Any) -> dict[str, float]:
 
 
 def _sentence(found: Memorisation, made: Dataset) -> str:
-    share, expected = in_percent(found.share), 100 * found.expected
+    by_chance = in_percent(found.expected)
     verdict = "it repeats training images: look at the nearest pairs" if found.found else "no more than chance explains"
     return (
-        f"Of {made.split}, {share.mean:.1f} % [{share.low:.1f}, {share.high:.1f}] lie nearer to a training image than "
-        f"{100 * (1 - RARE):.0f} % of unseen real images do ({expected:.1f} % would by chance): {verdict}."
+        f"Of {made.split}, {100 * found.share:.1f} % lie nearer to a training image than {100 * (1 - RARE):.0f} % of "
+        f"unseen real images do ({by_chance.low:.1f} to {by_chance.high:.1f} % would by chance): {verdict}."
     )
 
 
