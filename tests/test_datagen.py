@@ -160,6 +160,7 @@ def test_an_adaptation_that_was_made_before_draws_without_learning(tmp_path: Pat
     (model,) = {path.parents[2] for path in tmp_path.glob("artifacts/*/epochs/001/unet")}
     sets = (f"generator.start.model={model}", "generator.learn=[]", "drawing.epoch=1", "stage=generate")
     found = report(tmp_path, recipe(base, *sets), name="drawn")
+    assert any("the given model or set was made is not known here" in sentence for sentence in found.summary)
     assert found.numbers["drawn"] == 24
     assert (
         not list((tmp_path / "drawn").glob("spent.json"))
@@ -207,6 +208,22 @@ def test_greyscale_images_of_odd_sizes_and_a_class_of_one_image_come_back_in_the
     assert any("has only ever drawn Diorama" in sentence for sentence in found.summary)
     drawn = read(str(tmp_path / "run/data")).splits["train"].samples
     assert {Worker(workspace=tmp_path).pixels.image(sample.image).size for sample in drawn} == {(21, 17)}
+
+
+def test_another_seed_is_judged_by_the_images_that_this_one_did_not_learn_from(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data, held = _grey(tmp_path / "grey", counts=(6, 6)), []
+
+    def killed(self: Any, run: Run, data: Collection, choice: Any) -> None:
+        held.append({sample.image.digest for sample in choice["validation"].samples})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Datagen, "rounds", killed)
+    for seed in range(3):
+        with suppress(KeyboardInterrupt):
+            report(tmp_path, recipe(base, f"seeds=[{seed}]"), data)
+    assert held[0] == held[1] == held[2]
 
 
 def test_where_no_image_can_judge_a_search_says_so(tmp_path: Path, base: Path):

@@ -31,6 +31,7 @@ from counterfactory.types import Collection, Dataset, Report
 
 Stage = Literal["all", "adapt", "search", "generate", "cas"]
 SEARCHED, DRAWN, SCORED = {"all", "search"}, {"all", "generate", "cas"}, {"all", "cas"}
+HELD = 0  # the seed of what is held out, whichever `seeds` are given: a `start` of one draws for another
 GLANCE = Amount(per_class=6, times=(1,))  # what is drawn to look at, where no set is wanted
 
 
@@ -88,7 +89,7 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         data = measurable(data)
         if self.stage in SCORED:
             measuring_splits(data)  # refuses now what could not be scored hours later
-        choice = few_shot(data, None, self.seeds[0])
+        choice = few_shot(data, None, HELD)
         choice["train"] = accepted(within(choice["train"], self.training))
         if self.made:
             rounds, sets = [], made_elsewhere(run, self.made, choice["train"])
@@ -100,7 +101,8 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         trained = arms(run.worker, choice, sets, self.classifier, self.seeds) if self.stage in SCORED else []
         trials = tried(run, trained, data) if trained else []
         seen = quality(run, looks(self.eyes, self.features) if self.stage in DRAWN else [], sets, choice)
-        found = Synthesis(data=data, choice=choice, rounds=rounds, sets=sets, trials=trials, quality=seen)
+        given = bool(self.made or self.generator.known)
+        found = Synthesis(data=data, choice=choice, rounds=rounds, sets=sets, trials=trials, quality=seen, given=given)
         return told(run, found, flatters=self.tuning.split == "test" and not self.made, base=self.generator.base)
 
     def rounds(self, run: Run, data: Collection, choice: Choice) -> list[Round]:

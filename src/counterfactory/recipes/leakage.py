@@ -75,7 +75,7 @@ def _table(run: Run, look: Look, sets: Mapping[str, Dataset], choice: Choice) ->
     rows = tuple((name, *said.values()) for name, said in found.items())
     scale = SCALE if isinstance(look, ClipEmbed) else ""
     note = (
-        f"Against {len(unseen)} real images that no generator learnt from, as {look.model} sees them, {NEIGHBOURS} "
+        f"Against {len(unseen)} real images that were kept apart, as {look.model} sees them, {NEIGHBOURS} "
         f"neighbours; of more than {MOST:,} images every second, third and so on. The kernel distance is KID over "
         f"whole sets. {scale}Fréchet distances compare sets of equal size alone."
     )

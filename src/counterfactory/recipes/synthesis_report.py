@@ -17,8 +17,10 @@ from counterfactory.types import Collection, Dataset, Gallery, Picture, Report, 
 
 SHOWN = 240  # drawings in the grids of all classes
 FLATTERS = "Mind: TEST images chose how is drawn, as the published code has it, so that scores on them flatter."
-
-
+GIVEN = (
+    "Mind: from which images the given model or set was made is not known here. If some of them judge it, likeness, "
+    "leakage and searches flatter."
+)
 FOREIGN = (
     "The zoo's pipeline has only ever drawn Diorama, in 64 pixels: name one of photographs as "
     "`generator.encoder.base`, or say `generator.kind=pixels` for small pictures."
@@ -35,6 +37,7 @@ class Synthesis:
     sets: Mapping[str, Dataset]
     trials: Sequence[Trial]
     quality: Quality
+    given: bool = False  # a model or a set that was there before
 
 
 def told(run: Run, found: Synthesis, flatters: bool = False, base: str | None = None) -> Report:
@@ -92,7 +95,7 @@ def _words(found: Synthesis) -> list[str]:
     few = [name for label, name in enumerate(train.classes) if len(real[label]) == 1]
     if few:
         said.append(f"One training image is all there is of {', '.join(few[:10])}: what is drawn of it may be a copy.")
-    return [*said, *_copies(found), *found.quality.words]
+    return [*said, *_copies(found), *[GIVEN] * found.given, *found.quality.words]
 
 
 def _copies(found: Synthesis) -> list[str]:
