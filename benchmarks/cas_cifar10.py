@@ -70,7 +70,7 @@ def main() -> None:
         engine, model = _latent(run, choice, options) if options.pipeline else _pixels(run, choice, options)
         requests = options.times.requests(choice["train"], options.guidance, (SIDE, SIDE), seed=0)
         sets = options.times.nested(drawn(run, engine, requests), choice["train"])
-        trials = tried(run, arms(choice, sets, _classifier(options), options.seeds), data)
+        trials = tried(run, arms(run.worker, choice, sets, _classifier(options), options.seeds), data)
     said = {"seconds": round(time.perf_counter() - began), "train": len(choice["train"])}
     settings = {"guidance": options.guidance, "steps": options.steps, "classifier": options.classifier}
     print(json.dumps({"benchmark": "cas_cifar10", **said, **settings, "model": model, **scores(trials)}))

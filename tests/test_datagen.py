@@ -17,6 +17,7 @@ from PIL import Image
 
 from companions import save_base
 from counterfactory import plugins
+from counterfactory.classify.models import CifarResNet
 from counterfactory.classify.train import ClassifierTrainer
 from counterfactory.data.read import read
 from counterfactory.diffusion.adapted import Adapted
@@ -37,6 +38,7 @@ from counterfactory.run import Run
 from counterfactory.score.clip import ClipEmbed
 from counterfactory.types import Address, Collection, Dataset, Origin, Report, Sample
 from counterfactory.worker import Worker
+from squares import squares
 
 # diffusers' schedulers under numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
@@ -50,7 +52,7 @@ QUICK = (
     "classifier.size=32", "eyes=null",
 )  # fmt: skip
 
-QUICK_ONE = ClassifierTrainer(steps=2)
+QUICK_ONE = ClassifierTrainer(steps=2, size=32)
 EYES = "eyes=zoo:diorama/clip"
 
 
@@ -164,6 +166,7 @@ def test_an_adaptation_that_was_made_before_draws_without_learning(tmp_path: Pat
     (model,) = {path.parents[2] for path in tmp_path.glob("artifacts/*/epochs/001/unet")}
     sets = (f"generator.start.model={model}", "generator.learn=[]", "drawing.epoch=1", "stage=generate")
     found = report(tmp_path, recipe(base, *sets), name="drawn")
+    assert any("the given model or set was made is not known here" in sentence for sentence in found.summary)
     assert found.numbers["drawn"] == 24
     assert (
         not list((tmp_path / "drawn").glob("spent.json"))
@@ -214,6 +217,22 @@ def test_greyscale_images_of_odd_sizes_and_a_class_of_one_image_come_back_in_the
     assert any("has only ever drawn Diorama" in sentence for sentence in found.summary)
     drawn = read(str(tmp_path / "run/data")).splits["train"].samples
     assert {Worker(workspace=tmp_path).pixels.image(sample.image).size for sample in drawn} == {(21, 17)}
+
+
+def test_another_seed_is_judged_by_the_images_that_this_one_did_not_learn_from(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data, held = _grey(tmp_path / "grey", counts=(6, 6)), []
+
+    def killed(self: Any, run: Run, data: Collection, choice: Any) -> None:
+        held.append({sample.image.digest for sample in choice["validation"].samples})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Datagen, "rounds", killed)
+    for seed in range(3):
+        with suppress(KeyboardInterrupt):
+            report(tmp_path, recipe(base, f"seeds=[{seed}]"), data)
+    assert held[0] == held[1] == held[2]
 
 
 def test_where_no_image_can_judge_a_search_says_so(tmp_path: Path, base: Path):
@@ -492,12 +511,20 @@ def test_an_epoch_by_hand_is_the_last_parts(tmp_path: Path, base: Path):
     assert "search 1, by hand, %" in found.numbers
 
 
-def test_rejected_images_are_neither_counted_nor_learnt_from():
+def test_rejected_images_are_neither_counted_nor_learnt_from(tmp_path: Path):
     train = replace(_dataset((3, 1)), weights=(1.0, 0.0, 0.5, 1.0))
     assert accepted(train).weights == (1.0, 0.5, 1.0)
     assert Amount().counts(accepted(train)) == [2, 1]
-    learnt = {arm.method: arm.data["train"] for arm in arms({"train": accepted(train)}, {"x1": train}, QUICK_ONE, [0])}
+    made = arms(Worker(workspace=tmp_path), {"train": accepted(train)}, {"x1": train}, QUICK_ONE, [0])
+    learnt = {arm.method: arm.data["train"] for arm in made}
     assert learnt[f"{REAL} + x1"].weights == (1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
+
+
+def test_all_classifiers_of_the_score_see_the_size_of_the_real_images(tmp_path: Path):
+    real, made = squares(tmp_path, 3), squares(tmp_path / "made", 3, size=150)
+    for trainer, size in ((ClassifierTrainer(), 64), (ClassifierTrainer(model=CifarResNet(), seed=7), 32)):
+        found = arms(Worker(workspace=tmp_path), {"train": real}, {"x1": made}, trainer, [0, 1])
+        assert {(arm.trainer.size, arm.trainer.seed) for arm in found} == {(size, 0), (size, 1)}
 
 
 def test_pictures_of_all_sizes_are_drawn_in_the_middle_one(tmp_path: Path):

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from counterfactory.classify import material
 from counterfactory.classify.draw import Draw, loss_weights, plan
-from counterfactory.classify.models import CifarResNet, FromScratch
 from counterfactory.classify.networks import Network, build
 from counterfactory.classify.pictures import open_pictures
 from counterfactory.classify.targets import targets_of
@@ -25,7 +23,6 @@ from counterfactory.worker import Hear, Tell, Worker
 PASSES, FEWEST, MOST = 40, 200, 3000  # over the data, and steps, where nobody says how long to train
 EVALUATIONS, APART = 8, 25  # of a training, and steps between two at least, where nobody says how often
 JUDGES = 2000  # validation images at most: as many tell a best state as surely as all, at every evaluation
-SMALLEST, LARGEST = 64, 224  # pixels that a network from scratch is given where nobody says
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +53,8 @@ def prepared(
     numbers = targets_of(train)
     draw = plan(train, numbers, trainer.seed, trainer.balanced, trainer.synthetic_probability)
     total = _total(trainer, len(draw.sources))
-    network = build(trainer.model, train.classes, train.task, _size(trainer, train, worker))
+    side = trainer.sized(train, worker).size
+    network = build(trainer.model, train.classes, train.task, (side, side) if side else None)
     network.to(worker.device, torch.channels_last)
     wanted = _on(worker, numbers, train)
     pictures = open_pictures(train, network.preparation, worker)
@@ -94,18 +92,6 @@ def _judges(validation: Dataset) -> Dataset:
 
 def _on(worker: Worker, numbers: NDArray[Any], dataset: Dataset) -> material.Targets:
     return material.Targets(values=torch.from_numpy(numbers).to(worker.device), classes=len(dataset.classes))
-
-
-def _size(trainer: ClassifierTrainer, train: Dataset, worker: Worker) -> tuple[int, int] | None:
-    """What was asked for; else none where a checkpoint knows, and the middle of what the first images have."""
-    if trainer.size is not None:
-        return trainer.size, trainer.size
-    if not isinstance(trainer.model, FromScratch):
-        return None
-    side = round(median(min(worker.pixels.image(sample.image).size) for sample in train.samples[:32]))
-    if not isinstance(trainer.model, CifarResNet):
-        side = min(max(side, SMALLEST), LARGEST)
-    return side, side
 
 
 def _total(trainer: ClassifierTrainer, sources: int) -> int:

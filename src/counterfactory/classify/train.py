@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from counterfactory.classify.models import Model, SmallResNet, is_frozen
+from counterfactory.classify.models import CifarResNet, FromScratch, Model, SmallResNet, is_frozen
 from counterfactory.config import resolve
 from counterfactory.types import Dataset
 from counterfactory.worker import Worker
@@ -14,6 +15,7 @@ from counterfactory.worker import Worker
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=8, le=2048)]
+SMALLEST, LARGEST = 64, 224  # pixels that a network from scratch is given where nobody says
 Augmentation = Literal["none", "standard", "randaugment", "trivialaugment", "cutmix", "mixup"]
 
 
@@ -58,6 +60,15 @@ class ClassifierTrainer(BaseModel, frozen=True, extra="forbid"):
     def with_(self, **changes: Any) -> "ClassifierTrainer":
         """The same trainer but for some fields, checked as if they had been given from the start."""
         return resolve(self, changes)
+
+    def sized(self, train: Dataset, worker: Worker) -> "ClassifierTrainer":
+        """The same with a size, where it has none and no checkpoint knows: the middle of what the first images have."""
+        if self.size is not None or not isinstance(self.model, FromScratch):
+            return self
+        side = round(median(min(worker.pixels.image(sample.image).size) for sample in train.samples[:32]))
+        if not isinstance(self.model, CifarResNet):
+            side = min(max(side, SMALLEST), LARGEST)
+        return self.model_copy(update={"size": side})
 
     def fit(self, worker: Worker, folder: Path, datasets: Mapping[str, Dataset]) -> Mapping[str, Any]:
         """Leaves a folder that `from_pretrained` loads; on a killed call's folder it goes on from the last state."""

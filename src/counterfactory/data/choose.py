@@ -6,6 +6,7 @@ Photographs are chosen; what was made from one goes where it goes, so that no sp
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 
 from counterfactory.data.labels import main_class
 from counterfactory.data.problems import listed
@@ -72,6 +73,16 @@ def unrelated(dataset: Dataset, other: Dataset) -> Dataset:
     kept = [row for row, sample in enumerate(dataset.samples) if not known & lineage(sample)]
     weights = dataset.weights and tuple(dataset.weights[row] for row in kept)
     return replace(dataset, samples=tuple(dataset.samples[row] for row in kept), weights=weights)
+
+
+def levelled(dataset: Dataset) -> Dataset:
+    """Each class as often as the most frequent one, so that accuracy counts all classes alike."""
+    groups: dict[int | None, list[Sample]] = {}
+    for sample in dataset.samples:
+        groups.setdefault(main_class(sample.target, dataset.task), []).append(sample)
+    most = max(map(len, groups.values()))
+    again = [sample for own in groups.values() for sample in islice(cycle(own), most - len(own))]
+    return replace(dataset, samples=(*dataset.samples, *again), weights=None)
 
 
 def _ranked(dataset: Dataset, seed: int) -> list[Ranked]:

@@ -11,20 +11,27 @@ from counterfactory.metrics.classification import confusion_matrix, recalls
 from counterfactory.recipes.comparison import accuracies, methods, percent
 from counterfactory.recipes.trials import Arm, Choice, Trial
 from counterfactory.types import Dataset, Interval, Plot, Series, Table
+from counterfactory.worker import Worker
 
 REAL = "real images"
 
 
-def arms(choice: Choice, sets: Mapping[str, Dataset], trainer: ClassifierTrainer, seeds: Sequence[int]) -> list[Arm]:
-    """By one recipe: from real images, from each set alone, and from the real images and the largest set together."""
+def arms(
+    worker: Worker, choice: Choice, sets: Mapping[str, Dataset], trainer: ClassifierTrainer, seeds: Sequence[int]
+) -> list[Arm]:
+    """By one recipe: from real images, from each set alone, and from the real images and the largest set together.
+
+    All are seen in the size of the real ones, on which all are tested.
+    """
     real, (largest, most) = choice["train"], list(sets.items())[-1]
     weights = real.weights and (*real.weights, *[1.0] * len(most))
     both = replace(real, samples=(*real.samples, *most.samples), weights=weights)
     learnt = {REAL: real, **sets, f"{REAL} + {largest}": both}
+    trainers = [trainer.with_(seed=seed).sized(real, worker) for seed in seeds]
     return [
-        Arm(method=method, shots=None, trainer=trainer.with_(seed=seed), data=_choice(choice, train))
+        Arm(method=method, shots=None, trainer=own, data=_choice(choice, train))
         for method, train in learnt.items()
-        for seed in seeds
+        for own in trainers
     ]
 
 

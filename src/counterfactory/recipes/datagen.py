@@ -19,7 +19,7 @@ from counterfactory.recipes.cas import arms
 from counterfactory.recipes.foresight import foresee
 from counterfactory.recipes.generation import Amount, Size, accepted, drawn, made_elsewhere, native_size, to_publish
 from counterfactory.recipes.generators import Drawing, Pipeline, Way
-from counterfactory.recipes.leakage import Look, quality
+from counterfactory.recipes.leakage import looks, quality
 from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.searching import Round, Study, judges_of
 from counterfactory.recipes.spent import spending
@@ -27,12 +27,11 @@ from counterfactory.recipes.synthesis_report import Synthesis, glance, told
 from counterfactory.recipes.trials import Choice, Seeds, Trained, few_shot, measuring_splits, tried
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
-from counterfactory.score.clip import ClipEmbed
-from counterfactory.score.features import Features
 from counterfactory.types import Collection, Dataset, Report
 
 Stage = Literal["all", "adapt", "search", "generate", "cas"]
 SEARCHED, DRAWN, SCORED = {"all", "search"}, {"all", "generate", "cas"}, {"all", "cas"}
+HELD = 0  # the seed of what is held out, whichever `seeds` are given: a `start` of one draws for another
 
 
 class Datagen(BaseModel, frozen=True, extra="forbid"):
@@ -89,7 +88,7 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         data = measurable(data)
         if self.stage in SCORED:
             measuring_splits(data)  # refuses now what could not be scored hours later
-        choice = few_shot(data, None, self.seeds[0])
+        choice = few_shot(data, None, HELD)
         choice["train"] = accepted(within(choice["train"], self.training))
         foresee(run, self, choice["train"])
         amount = self.amount if self.stage in DRAWN else glance(choice["train"])
@@ -98,11 +97,13 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         else:
             rounds = self.rounds(run, data, choice)
             sets = self.sets(run, choice["train"], rounds[-1], amount)
-        trials = tried(run, arms(choice, sets, self.classifier, self.seeds), data) if self.stage in SCORED else []
-        seen = quality(run, self._looks(), sets, choice)
+        trained = arms(run.worker, choice, sets, self.classifier, self.seeds) if self.stage in SCORED else []
+        trials = tried(run, trained, data) if trained else []
+        seen = quality(run, looks(self.eyes, self.features) if self.stage in DRAWN else [], sets, choice)
         found = Synthesis(
-            data=data, choice=choice, rounds=rounds, amount=amount, sets=sets, trials=trials, quality=seen
-        )
+            data=data, choice=choice, rounds=rounds, amount=amount, sets=sets, trials=trials, quality=seen,
+            given=bool(self.made or self.generator.known),
+        )  # fmt: skip
         return told(run, found, flatters=self.tuning.split == "test" and not self.made, base=self.generator.base)
 
     def rounds(self, run: Run, data: Collection, choice: Choice) -> list[Round]:
@@ -127,11 +128,6 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         if self.stage in DRAWN:
             run.publish({"train": to_publish(sets)})
         return sets
-
-    def _looks(self) -> list[Look]:
-        """Who looks at a set, where one is wanted."""
-        clips, others = ([name] if name and self.stage in DRAWN else [] for name in (self.eyes, self.features))
-        return [*(ClipEmbed(model=name) for name in clips), *(Features(model=name) for name in others)]
 
     def _study(self, run: Run, data: Collection, choice: Choice) -> Study:
         tuning = self.tuning if self.stage in SEARCHED else self.tuning.model_copy(update={"trials": ()})

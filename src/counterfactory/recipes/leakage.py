@@ -37,6 +37,11 @@ class Quality:
     galleries: tuple[Gallery, ...] = ()
 
 
+def looks(eyes: str | None, others: str | None) -> list[Look]:
+    """Who looks at a set: a CLIP, and a second one to compare sets by."""
+    return [*([ClipEmbed(model=eyes)] if eyes else []), *([Features(model=others)] if others else [])]
+
+
 def quality(run: Run, looks: Sequence[Look], sets: Mapping[str, Dataset], choice: Choice) -> Quality:
     """Every set as models see it, beside unseen real images; of the largest one also what it repeats."""
     if not looks:
@@ -78,7 +83,7 @@ def _table(run: Run, look: Look, sets: Mapping[str, Dataset], choice: Choice) ->
     rows = tuple((name, *said.values()) for name, said in found.items())
     scale = SCALE if isinstance(look, ClipEmbed) else ""
     note = (
-        f"Against {len(unseen)} real images that no generator learnt from, as {look.model} sees them, {NEIGHBOURS} "
+        f"Against {len(unseen)} real images that were kept apart, as {look.model} sees them, {NEIGHBOURS} "
         f"neighbours; of more than {MOST:,} images every second, third and so on. The kernel distance is KID over "
         f"whole sets. {scale}Fréchet distances compare sets of equal size alone."
     )
@@ -96,11 +101,11 @@ def _measured(unseen: Any, made: Any) -> dict[str, float]:
 
 
 def _sentence(found: Memorisation, made: Dataset) -> str:
-    share, expected = in_percent(found.share), 100 * found.expected
+    by_chance = in_percent(found.expected)
     verdict = "it repeats training images: look at the nearest pairs" if found.found else "no more than chance explains"
     return (
-        f"Of {made.split}, {share.mean:.1f} % [{share.low:.1f}, {share.high:.1f}] lie nearer to a training image than "
-        f"{100 * (1 - RARE):.0f} % of unseen real images do ({expected:.1f} % would by chance): {verdict}."
+        f"Of {made.split}, {100 * found.share:.1f} % lie nearer to a training image than {100 * (1 - RARE):.0f} % of "
+        f"unseen real images do ({by_chance.low:.1f} to {by_chance.high:.1f} % would by chance): {verdict}."
     )
 
 

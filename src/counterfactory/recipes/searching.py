@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
+from counterfactory.data.choose import levelled
 from counterfactory.diffusion.adapted import Adapted, epochs, folder_of
-from counterfactory.errors import BadConfig, BadData
+from counterfactory.errors import BadConfig, BadData, TooManyFailures
 from counterfactory.metrics.classification import measure
-from counterfactory.recipes.generation import Size, asked, drawn, synthetic
+from counterfactory.recipes.generation import Size, asked, synthetic
 from counterfactory.recipes.generators import Generator, Part, Way
 from counterfactory.recipes.trials import Choice, answers, measuring_splits
 from counterfactory.recipes.tuning import Tuning
@@ -16,7 +17,7 @@ from counterfactory.run import Run
 from counterfactory.search.course import Report, is_of_a_trial
 from counterfactory.search.plan import Settings
 from counterfactory.search.trials import Found
-from counterfactory.types import Collection, Dataset
+from counterfactory.types import Collection, Dataset, Failed, Request, Sample
 from counterfactory.worker import nobody
 
 
@@ -29,8 +30,9 @@ class Round:
     way: Way
     found: Found | None = None  # none where nothing was searched
     ways: tuple[Way, ...] = ()  # that its trials stand for
-    usual: tuple[float, ...] = ()  # scores of the way by hand, with the seeds of the finalists
-    best: tuple[float, ...] = ()  # the same of the way that was found
+    stays: bool = False  # the way by hand, as no other was better
+    usual: float | None = None  # the score of the way by hand, with a seed by which nothing was chosen
+    best: float | None = None  # the same of the way that is drawn in
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +50,7 @@ class Study:
 
     def best(self, number: int, part: Part | None, known: Adapted, before: Round | None) -> Round:
         """The way to draw after a part; the one by hand stands where nothing is better."""
-        kept = epochs(folder_of(known.model, self.run.worker))
+        kept = [known.epoch] if known.epoch else epochs(folder_of(known.model, self.run.worker))
         usual = self.tuning.usual(self._by_hand(number, kept), kept)
         if not self.tuning.trials_after(number):
             return Round(part=part, known=known.model_copy(update={"epoch": usual.epoch}), way=usual)
@@ -60,12 +62,20 @@ class Study:
             return self.score(known, way(settings), seed, report)
 
         found = self.run.search(said, score, self._about(known), way)
-        scores, best, values = self._scores(known, usual), way(found.settings), found.finalists[0].values
-        if scores and fmean(scores) >= found.value:
-            best, values = usual, scores
-        chosen = known.model_copy(update={"epoch": best.epoch})
-        ways = tuple(way(trial.settings) for trial in found.trials)
-        return Round(part=part, known=chosen, way=best, found=found, ways=ways, usual=scores, best=values)
+        seeds, fresh = range(1, self.tuning.repeats + 1) or range(1), self.tuning.repeats + 1
+        by_hand = self._mean(known, usual, seeds)
+        stays = by_hand is not None and by_hand >= found.value
+        best = usual if stays else way(found.settings)
+        return Round(
+            part=part,
+            known=known.model_copy(update={"epoch": best.epoch}),
+            way=best,
+            found=found,
+            ways=tuple(way(trial.settings) for trial in found.trials),
+            stays=stays,
+            usual=self._mean(known, usual, [fresh]),
+            best=self._mean(known, best, [fresh]),
+        )
 
     def _by_hand(self, number: int, kept: Sequence[int]) -> Way:
         """The way by hand after a part; an epoch that is said is the last part's."""
@@ -85,27 +95,42 @@ class Study:
             for number in range(-(-self.tuning.images // classes))
             for label in range(classes)
         ]
-        made = synthetic(drawn(self.run, self.generator.engine(known, way), requests), train)
-        trainer = self.tuning.classifier.with_(seed=self.seed + seed)
-        label = f"learn from {len(made)} drawings"
+        made = synthetic(self._all_drawn(known, way, requests), train)
+        trainer = self.tuning.classifier.with_(seed=self.seed + seed).sized(train, self.run.worker)
+        label, heard = f"learn from {len(made)} drawings", {trainer.steps}  # at its end there is nothing left to spare
 
         def hear(step: int, value: float) -> None:
-            if step != trainer.steps:  # at its end there is nothing left to spare
+            if step not in heard:
+                heard.add(step)
                 report(step, value)
 
-        artifact = self.run.fit(trainer, label, hear, train=made, validation=self.choice["validation"])
+        artifact = self.run.fit(trainer, label, hear, train=made, validation=self._listeners())
+        for step, _, _, accuracy in artifact.numbers.get("history", ()):  # a known one said nothing
+            hear(step, accuracy)
         said = answers(self.run, artifact, {self.tuning.split: judges})[self.tuning.split]
         return measure(said["probabilities"], said["targets"])[self.tuning.measure]
 
-    def _scores(self, known: Adapted, usual: Way) -> tuple[float, ...]:
-        """What the finalists are compared to, by their seeds; nothing where it cannot be drawn so."""
+    def _all_drawn(self, known: Adapted, way: Way, requests: Sequence[Request]) -> list[Sample]:
+        """What a way draws; a part of it would be compared with all that another way draws."""
+        made = self.run.map(self.generator.engine(known, way), requests)
+        if failed := [one for one in made if isinstance(one, Failed)]:
+            raise TooManyFailures(f"{len(failed)} of {len(made)} drawings failed, one so: {failed[0].reason}")
+        return [one for one in made if not isinstance(one, Failed)]
+
+    def _listeners(self) -> Dataset:
+        """Validation images by which a trial is heard on its way: accuracy on them is the measure of its score."""
+        validation = self.choice["validation"]
+        return levelled(validation) if self.tuning.measure == "balanced_accuracy" else validation
+
+    def _mean(self, known: Adapted, way: Way, seeds: Sequence[int]) -> float | None:
+        """What a way is worth by some seeds; nothing where it cannot be drawn so."""
         try:
-            return tuple(self.score(known, usual, seed) for seed in range(1, self.tuning.repeats + 1) or range(1))
+            return fmean(self.score(known, way, seed) for seed in seeds)
         except Exception as error:
             if not is_of_a_trial(error):
                 raise
-            self.run.watcher.note(f"The way by hand has no score: {error}")
-            return ()
+            self.run.watcher.note(f"A way that was to be compared has no score: {error}")
+            return None
 
     def _about(self, known: Adapted) -> list[object]:
         """All that a score follows from beside the way."""

@@ -17,8 +17,7 @@ from counterfactory.types import Collection, Dataset, Gallery, Picture, Report, 
 
 SHOWN, FEW = 240, 6  # drawings in the grid of all classes; of one, where no set is wanted
 FLATTERS = "Mind: TEST images chose how is drawn, as the published code has it, so that scores on them flatter."
-
-
+GIVEN = "Mind: from which images the given model or set was made is not known here; any that judge it flatter it."
 FOREIGN = (
     "The zoo's pipeline has only ever drawn Diorama, in 64 pixels: name one of photographs as "
     "`generator.encoder.base`, or say `generator.kind=pixels` for small pictures."
@@ -42,6 +41,7 @@ class Synthesis:
     sets: Mapping[str, Dataset]
     trials: Sequence[Trial]
     quality: Quality
+    given: bool = False  # a model or a set that was there before
 
 
 def told(run: Run, found: Synthesis, flatters: bool = False, base: str | None = None) -> Report:
@@ -99,7 +99,7 @@ def _words(found: Synthesis) -> list[str]:
         said.append(f"One training image is all there is of {few}: what is drawn of it may be a copy.")
     if validation and (unseen := _of(validation, 0)):
         said.append(f"No validation image shows {unseen}: what they chose may be bad at it.")
-    return [*said, *_lacking(found), *_copies(found), *found.quality.words]
+    return [*said, *_lacking(found), *_copies(found), *[GIVEN] * found.given, *found.quality.words]
 
 
 def _of(dataset: Dataset, count: int) -> str:

@@ -1,7 +1,7 @@
 """Which ways of drawing a search tries, and by what each is judged: configuration, and the way that settings mean."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -25,6 +25,8 @@ def made_of(steps: int) -> int:
 
 class Tuning(BaseModel, frozen=True, extra="forbid"):
     """A search of how to draw after each part that learnt."""
+
+    version: ClassVar[int] = 1
 
     trials: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default=(12, 8), description="ways that are tried after the first part, the second and so on; 0 for none"

@@ -3,15 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from statistics import fmean
 from typing import Any
 
-from counterfactory.metrics.statistics import paired_difference
-from counterfactory.recipes.comparison import percent, shown
 from counterfactory.recipes.generators import Way
 from counterfactory.recipes.searching import Round
 from counterfactory.search.trials import Found, Trial
-from counterfactory.types import Interval, Plot, Series, Table
+from counterfactory.types import Plot, Series, Table
 
 LEARNT: Mapping[Any, str] = {
     "encoder": "the class encoder",
@@ -42,9 +39,9 @@ def numbers(rounds: Sequence[Round]) -> dict[str, float]:
     """Scores before and after each search."""
     found: dict[str, float] = {}
     for number, each in enumerate(rounds, 1):
-        if each.usual:
-            found[f"search {number}, by hand, %"] = round(100 * fmean(each.usual), 2)
-            found[f"search {number}, found, %"] = round(100 * fmean(each.best), 2)
+        if each.usual is not None and each.best is not None:
+            found[f"search {number}, by hand, %"] = round(100 * each.usual, 2)
+            found[f"search {number}, found, %"] = round(100 * each.best, 2)
     return found
 
 
@@ -56,7 +53,7 @@ def tables(rounds: Sequence[Round]) -> list[Table]:
     fields = list(dict.fromkeys(name for each in searched for name in _fields(each.way)))
     columns = ("after", "trials", "ended early", "failed", "by hand, %", "found, %", "gain, points", *fields)
     rows = tuple(_row(each, fields) for each in searched)
-    note = "By hand and found are scored with the same seeds, which no trial was chosen by where there are such."
+    note = "By hand and found are scored with one more seed, by which nothing was chosen; of equal ways either may win."
     summary = Table(title="What the searches found", columns=columns, rows=rows, note=note)
     return [summary, *[_trials(each, f"Trials of search {number}") for number, each in enumerate(searched, 1)]]
 
@@ -74,13 +71,12 @@ def plots(rounds: Sequence[Round]) -> list[Plot]:
 
 
 def _sentence(each: Round, found: Found) -> str:
-    begin, best = f"With {LEARNT.get(each.part, GIVEN)}", f"{shown(_percent(each.best))} %"
-    if not each.usual:
-        return f"{begin} the best of {len(found.trials)} ways of drawing scores {best}."
-    gain = 100 * (fmean(each.best) - fmean(each.usual))
-    if gain <= 0:
-        return f"{begin} none of {len(found.trials)} ways of drawing was better than that by hand, which scores {best}."
-    return f"{begin} a search brought the score from {shown(_percent(each.usual))} to {best}, {gain:+.1f} points."
+    begin, tried = f"With {LEARNT.get(each.part, GIVEN)}", len(found.trials)
+    usual, best = ("nothing" if score is None else f"{100 * score:.1f} %" for score in (each.usual, each.best))
+    if each.stays:
+        return f"{begin} none of {tried} ways of drawing was better than that by hand, which scores {best}."
+    compared = f"scores {best} and that by hand {usual}, by a seed that chose neither"
+    return f"{begin} the best of {tried} ways of drawing {compared}."
 
 
 def _model(last: Round) -> str:
@@ -98,11 +94,10 @@ def _fields(way: Way) -> dict[str, Any]:
 def _row(each: Round, fields: Sequence[str]) -> tuple[Any, ...]:
     trials = each.found.trials if each.found else ()
     states = Counter(trial.state for trial in trials)
-    paired = len(each.usual) == len(each.best)
-    gain = paired_difference([100 * v for v in each.best], [100 * v for v in each.usual]) if paired else None
-    scores = [_percent(values) if values else None for values in (each.usual, each.best)]
+    usual, best = (None if score is None else 100 * score for score in (each.usual, each.best))
+    gain = None if usual is None or best is None else best - usual
     counts = (len(trials), states["pruned"], states["failed"])
-    return (LEARNT.get(each.part, GIVEN), *counts, *scores, gain, *map(_fields(each.way).get, fields))
+    return (LEARNT.get(each.part, GIVEN), *counts, usual, best, gain, *map(_fields(each.way).get, fields))
 
 
 def _trials(each: Round, title: str) -> Table:
@@ -112,7 +107,8 @@ def _trials(each: Round, title: str) -> Table:
         (trial.number + 1, *map(_fields(way).get, fields), _reached(trial), _came(trial))
         for trial, way in zip(trials, each.ways, strict=True)
     )
-    return Table(title=title, columns=("trial", *fields, "score, %", "came to"), rows=rows)
+    note = "The score of what ended early is that of its classifier by then, on validation images."
+    return Table(title=title, columns=("trial", *fields, "score, %", "came to"), rows=rows, note=note)
 
 
 def _came(trial: Trial) -> str:
@@ -144,7 +140,3 @@ def _history(found: Found, number: int) -> Plot:
 
 def _line(name: str, trials: Sequence[Trial], values: Iterable[float]) -> Series:
     return Series(name=name, x=tuple(trial.number + 1 for trial in trials), y=tuple(100 * value for value in values))
-
-
-def _percent(values: Sequence[float]) -> Interval:
-    return percent([100 * value for value in values])
