@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image
 
 from command_line import call
 from counterfactory.classify.models import SmallResNet
-from counterfactory.classify.networks import build, said, seeded
+from counterfactory.classify.networks import build as build_network
+from counterfactory.classify.networks import said, seeded
 from counterfactory.classify.saved import save
 from counterfactory.cli.workspace import explanations_of
 from counterfactory.data.read import read
@@ -24,6 +26,7 @@ from counterfactory.recipes.explanation_measures import Measure
 from counterfactory.recipes.explanations import Explanations
 from counterfactory.recipes.explanations_report import taken, worth_report
 from counterfactory.recipes.export_dime import export
+from counterfactory.recipes.job import build
 from counterfactory.record import Record, write_record
 from counterfactory.report.page import render
 from counterfactory.run import Run
@@ -172,11 +175,21 @@ def test_evaluate_measures_a_run_of_explanations_by_its_name(workspace: Path, ca
 
 def test_what_is_measured_and_exported_comes_from_the_runs_record(workspace: Path, capsys: pytest.CaptureFixture[str]):
     record(workspace, "explain", "made")
-    given = explanations_of(workspace, "made")
+    given = explanations_of(workspace, "made")["unless_said"]
     assert given["model"] == "zoo:diorama/classifier"
     assert given["reference"] == ["diorama:train=300,validation=1,test=1"]
     said = call(capsys, "export", "made", "--format", "dime", "--workspace", workspace, "--json")
     assert (Path(said.json["out"]) / "Original" / "Correct" / "0000011.png").exists()
+
+
+def test_what_a_person_says_lies_over_what_the_run_was_given(workspace: Path, tmp_path: Path):
+    record(workspace, "explain", "made")
+    given = {"job": "evaluate", **explanations_of(workspace, "made")}
+    (tmp_path / "said.yaml").write_text("model: theirs/model")
+    usual: Any = build(given, None, [], None)[1]
+    other: Any = build(given, tmp_path / "said.yaml", ["reference=faces", "labels.a=b"], None)[1]
+    assert (usual.model, usual.reference) == ("zoo:diorama/classifier", ("diorama:train=300,validation=1,test=1",))
+    assert (other.model, other.reference, other.labels) == ("theirs/model", ("faces",), {"a": "b"})
 
 
 def test_a_run_of_another_job_is_measured_on_data(workspace: Path, capsys: pytest.CaptureFixture[str]):
@@ -190,7 +203,7 @@ def test_a_run_of_another_job_is_measured_on_data(workspace: Path, capsys: pytes
 def test_an_oracle_that_does_not_read_what_was_asked_costs_these_numbers_alone(workspace: Path, tmp_path: Path):
     names = ("Smiling", "Young")
     with seeded("cpu", 0):
-        network = build(SmallResNet(width=8, blocks=1), names, "multi-label", (16, 16))
+        network = build_network(SmallResNet(width=8, blocks=1), names, "multi-label", (16, 16))
     save(network, said(names, "multi-label"), 1.0, tmp_path / "oracle")
     tables = measured(workspace, oracle=str(tmp_path / "oracle"))
     assert "MNAC by the oracle" in tables["What the explanations are worth"]
