@@ -20,7 +20,7 @@ from counterfactory.errors import BadData
 from counterfactory.metrics.explanations import mean_distance
 from counterfactory.metrics.statistics import enough
 from counterfactory.recipes.explain_report import explain_report
-from counterfactory.recipes.explained import Answers
+from counterfactory.recipes.explained import Answers, explained
 from counterfactory.recipes.explained_data import published, read_back
 from counterfactory.recipes.explanation_measures import Measure
 from counterfactory.recipes.explanations import Explanations
@@ -30,7 +30,7 @@ from counterfactory.recipes.job import build
 from counterfactory.record import Record, write_record
 from counterfactory.report.page import render
 from counterfactory.run import Run
-from counterfactory.types import Dataset, Interval, Question, Sample
+from counterfactory.types import Dataset, Explanation, Interval, Question, Sample
 from explanations import explanations, opened, scenes
 
 
@@ -112,6 +112,34 @@ def test_attributes_are_asked_for_as_there_or_not():
     assert answers.said((0.9, 0.2), question) == "not smiling"
     assert answers.sure((0.9, 0.2), question) == pytest.approx(0.8)
     assert answers.label(replace(sample, target=(None, 0)), question, data) is None
+
+
+@pytest.mark.parametrize(("young", "smiling"), [(0.9, 0.2), (0.1, 0.8)])
+def test_a_counterfactual_of_an_attribute_is_labelled_as_it_is_answered(tmp_path: Path, young: float, smiling: float):
+    sample = replace(scenes(1).splits["test"].samples[0], target=(1, None))
+    data = Dataset(samples=(sample,), classes=("smiling", "young"), task="multi-label")
+    case, answers = (sample, Question(image=sample.image, wanted=1)), Answers(names=("young", "smiling"), several=True)
+    with opened(tmp_path) as run:
+        [one] = explained(run, [case], [answered(sample, (young, smiling))], answers, data)
+    assert one.changed.target == (int(smiling > 0.5), None)
+
+
+def test_a_counterfactual_of_a_class_that_the_data_lack_has_no_label(tmp_path: Path):
+    data = scenes(1).splits["test"]
+    [sample] = data.samples
+    names = (*data.classes, "purple")
+    question = Question(image=sample.image, wanted=len(data.classes))
+    with opened(tmp_path) as run:
+        said = tuple(float(name == "purple") for name in names)
+        made = explained(run, [(sample, question)], [answered(sample, said)], Answers(names=names), data)
+        run.publish(published(made, data))
+    [back] = read_back(read(str(tmp_path / "made" / "data")))
+    assert (back.source.target, back.changed.target) == (sample.target, None)
+
+
+def answered(sample: Sample, after: tuple[float, ...]) -> Explanation:
+    """An explanation that changed no pixel."""
+    return Explanation(sample=sample, start=sample.image, before=after, after=after, flipped=True, scale=1.0, tries=1)
 
 
 def test_the_published_folder_tree_holds_every_explanation(workspace: Path, tmp_path: Path):
