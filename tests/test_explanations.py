@@ -86,10 +86,31 @@ def test_without_models_it_says_which_to_give(workspace: Path):
     assert "--set faces=MODEL" in said["Not taken"]["FVA, face similarity"][0]
 
 
+def test_the_zoos_models_are_left_aside_where_the_data_are_not_diorama_and_that_is_said(workspace: Path):
+    data = read(str(workspace / "made" / "data"))
+    sources = tuple(replace(sample, attributes={}) for sample in data.splits["original"].samples)
+    plain = {**data.splits, "original": replace(data.splits["original"], samples=sources)}
+    with opened(workspace, "measured") as run:
+        report = Explanations.default().run(run, replace(data, splits=plain))
+    lacking = dict(report.tables[-1].rows)
+    assert "the zoo's knows Diorama alone" in lacking["FID, sFID, KID, perceptual distance, sigma_L"]
+    assert "the zoo's judge reads Diorama alone" in lacking["MNAC, CD"]
+
+
 def test_runs_of_the_same_images_have_a_spread(workspace: Path):
-    further = (str(workspace / "made" / "data"),)
-    said = measured(workspace, judge=None, runs=further)
-    assert said["What the explanations are worth"]["sigma_L"][1].mean == pytest.approx(0, abs=1e-6)
+    with opened(workspace, "second") as run:  # in which two more did not flip
+        data = scenes(12)
+        run.publish(published(explanations(run, data, held=3), data.splits["test"]))
+    for further in (workspace / "second", workspace / "second" / "data"):
+        found = measured(workspace, judge=None, runs=(str(further),))["What the explanations are worth"]["sigma_L"][1]
+        assert (found.mean > 0, found.n) == (True, 12)
+
+
+@pytest.mark.parametrize(("further", "reason"), [("made", "two of these hold the same"), ("none", "nothing at")])
+def test_what_is_no_further_run_costs_the_spread_alone(workspace: Path, further: str, reason: str):
+    said = measured(workspace, judge=None, runs=(str(workspace / further),))
+    assert reason in said["Not taken"]["sigma_L"][0]
+    assert "FID ↓" in said["What the explanations are worth"]
 
 
 def test_an_oracle_of_one_class_an_image_is_refused(workspace: Path):
