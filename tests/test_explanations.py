@@ -75,6 +75,7 @@ def test_every_number_that_the_zoo_allows_is_taken_and_the_others_say_what_they_
     assert worth["COUT ↑"][0].mean > 0.3
     assert worth["FVA, %"][0].n == 11
     assert worth["CD by the judge"][0].mean > 0
+    assert (worth["CD by the judge"][0].low >= 0, worth["CD by the judge"][0].n) == (True, 11)
     assert all(np.isfinite(one.mean) for row in worth.values() for one in row[:2] if one)
     assert set(said["Not taken"]) == {"S3", "sigma_L"}
     assert len(said["Correlation difference by the judge"]) > 1
