@@ -220,7 +220,8 @@ def test_evaluate_measures_a_run_of_explanations_by_its_name(workspace: Path, ca
     said = call(capsys, "evaluate", "made", "--workspace", workspace, *quick)
     assert said.code == 0, said.err
     assert said.json["numbers"]["flip rate, %"]["n"] == 12
-    assert Path(said.json["report"]).exists()
+    assert "Explanations of made" in Path(said.json["report"]).read_text(encoding="utf-8")
+    assert Path(said.json["run"]).name.startswith("explanations-made-")
 
 
 def test_what_is_measured_and_exported_comes_from_the_runs_record(workspace: Path, capsys: pytest.CaptureFixture[str]):

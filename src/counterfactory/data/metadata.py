@@ -30,7 +30,7 @@ from counterfactory.data.rows import read_header
 from counterfactory.data.segments import segment_classes
 from counterfactory.data.splits import parted, split_name
 from counterfactory.errors import BadData
-from counterfactory.publish import CARD, Card, find_card
+from counterfactory.publish import CARD, Card, find_card, name_of
 from counterfactory.types import Address, Collection, Dataset, Problem, Sample
 
 Found = Mapping[Path, Address]
@@ -83,7 +83,7 @@ def read(path: Path) -> Collection:
     }
     problems += absent_classes(splits)
     return Collection(
-        name=printable(path.name), kind="Hugging Face image folder", splits=splits, problems=tuple(problems)
+        name=printable(name_of(path)), kind="Hugging Face image folder", splits=splits, problems=tuple(problems)
     )
 
 
