@@ -165,7 +165,8 @@ def answered(sample: Sample, after: tuple[float, ...]) -> Explanation:
 
 
 def test_the_published_folder_tree_holds_every_explanation(workspace: Path, tmp_path: Path):
-    out = export(workspace / "made" / "data", tmp_path / "dime")
+    out = export(workspace / "made" / "data", tmp_path / "dime", (told := []).append)
+    assert told == []
     results = out / "Results" / "counterfactory"
     flipped, held = results / "CC" / "CCF", results / "CC" / "ICF"
     assert len(list((out / "Original" / "Correct").iterdir())) == 12
@@ -185,8 +186,22 @@ def test_the_published_folder_tree_holds_every_explanation(workspace: Path, tmp_
     assert float(facts["l_1"]) == pytest.approx(np.abs(original - changed).mean() / 255)
 
 
+def test_the_tree_numbers_answers_without_labels_and_says_that_these_lack(tmp_path: Path):
+    [sample] = scenes(1).splits["test"].samples
+    bare, told = replace(sample, target=None), []
+    data = Dataset(samples=(bare,), classes=(), task="single-label")
+    one = replace(answered(bare, (0.0, 1.0)), before=(1.0, 0.0))
+    case = (bare, Question(image=bare.image, wanted=1))
+    with opened(tmp_path) as run:
+        run.publish(published(explained(run, [case], [one], Answers(names=("red", "green")), data), data))
+    out = export(tmp_path / "made" / "data", tmp_path / "dime", told.append)
+    [info] = out.rglob("Info/*.txt")
+    assert info.read_text().splitlines()[:4] == ["label: -1", "pred: 1", "target: 0", "cf pred: 0"]
+    assert told == ["1 of 1 sources lack a label: they stand among the incorrect, whatever they are."]
+
+
 def test_what_did_not_change_has_a_black_map(workspace: Path, tmp_path: Path):
-    out = export(workspace / "made" / "data", tmp_path / "dime")
+    out = export(workspace / "made" / "data", tmp_path / "dime", print)
     assert not np.asarray(Image.open(out / "Results/counterfactory/CC/ICF/SM/0000000.png")).any()
 
 
