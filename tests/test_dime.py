@@ -159,6 +159,10 @@ def test_a_classifier_of_attributes_is_refused_images_of_classes(tmp_path: Path,
     several = untrained(tmp_path / "several", DATA.classes, "multi-label")
     with pytest.raises(BadData, match="gives several labels an image, and these data are single-label"):
         report(tmp_path, recipe(denoiser, model=several))
+    test = DATA.splits["test"]
+    bare = replace(test, samples=tuple(replace(sample, target=None) for sample in test.samples), classes=())
+    with Run(tmp_path / "bare", Worker(workspace=tmp_path)) as run:  # without labels there is nothing to disagree with
+        assert answers_of(run, several, {}, bare).names == DATA.classes
     with pytest.raises(BadConfig, match="No classifier given"):
         report(tmp_path, recipe(denoiser, preset="paper"))
 

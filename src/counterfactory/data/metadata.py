@@ -11,7 +11,7 @@ from typing import Any
 
 from counterfactory.data.images import addresses, images_below, lies_in, subfolders
 from counterfactory.data.labelled import nothing_left
-from counterfactory.data.labels import absent_classes, at_least_two
+from counterfactory.data.labels import absent_classes
 from counterfactory.data.masks import have_one_size
 from counterfactory.data.problems import below, printable, problem
 from counterfactory.data.records import (
@@ -188,8 +188,6 @@ def _card_of(path: Path, records: Sequence[Record], found: Found) -> Card:
         classes = classes_of(rows)
     except ValueError as error:
         raise BadData(f"{printable(str(path))}: {error}.") from error
-    if task == "single-label":
-        at_least_two(classes, path)
     return Card(classes=classes, task=task)
 
 
