@@ -60,9 +60,10 @@ def test_a_path_that_does_not_exist_names_the_nearest(tmp_path, capsys):
 
 
 def test_one_class_only(tmp_path, capsys):
-    answer = augment(capsys, folder(tmp_path / "data", ("cat",)), tmp_path / "runs")
-    assert answer.code == 2
-    assert "one class" in answer.err.lower()
+    data = folder(tmp_path / "data", ("cat",))
+    for job in ("augment", "train", "synthesize"):
+        answer = call(capsys, job, data, "--preset", "tiny", "--workspace", tmp_path / "runs")
+        assert (answer.code, "one class" in answer.err) == (2, True), answer.err
 
 
 def test_a_class_with_fewer_images_than_shots(tmp_path, capsys):

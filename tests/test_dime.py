@@ -21,9 +21,9 @@ from counterfactory.errors import BadConfig, BadData, UnknownName
 from counterfactory.recipes.dime import Dime
 from counterfactory.recipes.explained import Answers
 from counterfactory.recipes.job import build as build_job
-from counterfactory.recipes.questions import opinion_of, wishes
+from counterfactory.recipes.questions import answers_of, opinion_of, questions, wishes
 from counterfactory.run import Run
-from counterfactory.types import Collection, Report
+from counterfactory.types import Collection, Report, Task
 from counterfactory.worker import Worker
 
 # diffusers' schedulers under numpy 2
@@ -48,6 +48,14 @@ def recipe(denoiser: Path, *sets: str, **given: Any) -> Dime:
     quick = [f"denoiser={denoiser}", "search.steps=10", "search.start=3", "quota.total=4", *sets]
     found: Any = build_job({"job": "explain", "preset": "default", "data": "x", **given}, None, quick, None)[1]
     return found
+
+
+def untrained(folder: Path, names: tuple[str, ...], task: Task) -> str:
+    """A classifier that has learnt nothing."""
+    with seeded("cpu", 0):
+        network = build(SmallResNet(width=8, blocks=1), names, task, (16, 16))
+    save(network, said(names, task), 1.0, folder)
+    return str(folder)
 
 
 def report(folder: Path, one: Dime, data: Collection = DATA) -> Report:
@@ -103,9 +111,7 @@ def test_an_image_that_is_there_twice_is_explained_once(tmp_path: Path, denoiser
 
 def test_another_opinion_is_heard_in_the_words_of_the_data(tmp_path: Path, denoiser: Path):
     known = ("pkw", "tree")
-    with seeded("cpu", 0):
-        network = build(SmallResNet(width=8, blocks=1), known, "single-label", (16, 16))
-    save(network, said(known, "single-label"), 1.0, tmp_path / "opinion")
+    untrained(tmp_path / "opinion", known, "single-label")
     test = DATA.splits["test"]
     data = replace(DATA, splits={"test": replace(test, classes=("car", "tree"))})
     with Run(tmp_path / "run", Worker(workspace=tmp_path)) as run:
@@ -129,6 +135,18 @@ def test_two_outputs_of_one_name_are_one_answer():
     assert list(wishes(np.array([0.6, 0.3, 0.1]), answers, "second-best")) == [(2, True)]
 
 
+def test_a_classifier_whose_own_names_hold_one_twice_is_asked_as_it_is(tmp_path: Path):
+    """As that of ImageNet, in which two outputs are called crane."""
+    names = (*DATA.classes, DATA.classes[0])
+    model = untrained(tmp_path / "twice", names, "single-label")
+    images = DATA.splits["test"]
+    with Run(tmp_path / "run", Worker(workspace=tmp_path)) as run:
+        answers = answers_of(run, model, {}, images)
+        found = questions(run, model, answers, images, DATA.classes[0], 0)
+    assert answers.names == names
+    assert {(question.wanted, *question.also) for _, question in found} <= {(0, len(names) - 1), (len(names) - 1, 0)}
+
+
 def test_attributes_come_and_go():
     said_of = np.array([0.9, 0.4])
     assert list(wishes(said_of, ATTRIBUTES, "second-best")) == [(1, True)]
@@ -139,12 +157,13 @@ def test_attributes_come_and_go():
 
 
 def test_a_classifier_of_attributes_is_refused_images_of_classes(tmp_path: Path, denoiser: Path):
-    names = DATA.classes
-    with seeded("cpu", 0):
-        network = build(SmallResNet(width=8, blocks=1), names, "multi-label", (16, 16))
-    save(network, said(names, "multi-label"), 1.0, tmp_path / "several")
+    several = untrained(tmp_path / "several", DATA.classes, "multi-label")
     with pytest.raises(BadData, match="gives several labels an image, and these data are single-label"):
-        report(tmp_path, recipe(denoiser, model=str(tmp_path / "several")))
+        report(tmp_path, recipe(denoiser, model=several))
+    test = DATA.splits["test"]
+    bare = replace(test, samples=tuple(replace(sample, target=None) for sample in test.samples), classes=())
+    with Run(tmp_path / "bare", Worker(workspace=tmp_path)) as run:  # without labels there is nothing to disagree with
+        assert answers_of(run, several, {}, bare).names == DATA.classes
     with pytest.raises(BadConfig, match="No classifier given"):
         report(tmp_path, recipe(denoiser, preset="paper"))
 

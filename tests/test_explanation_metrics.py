@@ -97,6 +97,12 @@ def test_correlation_difference_of_hand_made_changes():
     assert np.isfinite(found.value.low)
 
 
+def test_correlation_difference_is_never_below_nothing():
+    change = np.array([[1, 1], [-1, -1], [1, 1], [-1, 1]], float)
+    found = correlation_difference((change < 0).astype(float), (change > 0).astype(float), np.ones(2), 0)
+    assert (found.value.low, found.value.n) == (0, 4)
+
+
 def test_what_never_varies_in_the_reference_is_left_out_too():
     before = np.array([[0, 0], [1, 1], [0, 1], [1, 0]], float)
     usual = correlations(np.array([[0, 1], [1, 1], [0, 1]], float), 0)

@@ -164,7 +164,6 @@ def test_lists_of_images_are_refused_by_name(tmp_path):
         ({"text": ["a"], "label": [1]}, "no column of encoded images among text, label"),
         ({"image": [b"x"], "score": [0.5]}, "no column of labels among image, score"),
         ({"image": [b"x"], "label": [[0.5]]}, r"label \(list<.*double>\)"),
-        ({"image": [b"x", b"y"], "label": [1, 1]}, "one class only"),
     ],
 )
 def test_tables_that_are_no_labelled_images_are_refused_with_what_they_have(tmp_path, table, message):

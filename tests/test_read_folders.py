@@ -161,9 +161,8 @@ def test_folders_beside_the_splits_are_told(tmp_path):
     assert "extra: no split's name" in said(collection)
 
 
-def test_one_class_is_refused(tmp_path):
-    with pytest.raises(BadData, match=r"one class only \(cat\)"):
-        folders.read(class_folders(tmp_path, "cat"))
+def test_one_class_is_read(tmp_path):
+    assert folders.read(class_folders(tmp_path, "cat")).classes == ("cat",)
 
 
 def test_a_folder_around_the_class_folders_is_named(tmp_path):

@@ -226,9 +226,8 @@ def test_a_soft_label_of_rounded_shares_sums_to_one_and_an_exact_one_stays(tmp_p
     assert exact == (0.1, 0.2, 0.7)
 
 
-def test_one_class_is_refused(tmp_path):
-    with pytest.raises(BadData, match="one class only"):
-        metadata.read(folder_of(tmp_path, {"file_name": "0.png", "label": "a"}))
+def test_one_class_is_read(tmp_path):
+    assert metadata.read(folder_of(tmp_path, {"file_name": "0.png", "label": "a"})).classes == ("a",)
 
 
 @pytest.mark.parametrize(

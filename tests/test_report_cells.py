@@ -17,7 +17,7 @@ def column(name, *values, title="", note=""):
 def test_an_interval_is_a_mean_and_half_its_width_with_the_bounds_beside():
     shown = cell(Interval(mean=55.24, low=52.13, high=58.31, n=5))
     assert shown.text == "55.2 ± 3.1"
-    assert shown.title == "95 % interval from 52.1 to 58.3 over 5 repetitions"
+    assert shown.title == "95 % interval from 52.1 to 58.3 (n = 5)"
     assert shown.order == pytest.approx(55.24)
 
 
@@ -25,9 +25,9 @@ def test_an_uneven_interval_shows_both_bounds():
     assert cell(Interval(mean=0.98, low=0.90, high=0.99, n=5)).text == "0.980 [0.900, 0.990]"
 
 
-def test_one_repetition_has_no_interval_and_says_so():
-    assert cell(Interval(mean=55.2)) == Cell(text="55.2", order=55.2, title="one repetition: no interval")
-    assert cell(Interval(mean=55.2, n=3)).title == "no interval over 3 repetitions"
+def test_what_has_no_interval_says_so():
+    assert cell(Interval(mean=55.2)) == Cell(text="55.2", order=55.2, title="no interval")
+    assert cell(Interval(mean=55.2, n=3)).title == "no interval (n = 3)"
 
 
 def test_bounds_that_are_no_numbers_are_no_interval():

@@ -78,6 +78,11 @@ def find_card(folder: Path) -> Card | None:
     return card_from(file.read_bytes(), folder) if file.is_file() else None
 
 
+def name_of(folder: Path) -> str:
+    """What a data set is called: as its folder, or as the run that published it."""
+    return folder.absolute().parent.name if folder.name == "data" and (folder / CARD).is_file() else folder.name
+
+
 def card_from(text: bytes, where: Path) -> Card | None:
     """What our notes on a data set say; nothing where they have another form, as any program may call a file so."""
     try:

@@ -32,7 +32,7 @@ class Classify(BaseModel, frozen=True, extra="forbid"):
 
     def load(self, worker: Worker) -> Callable[[Sequence[Address]], list[tuple[float, ...] | Failed]]:
         classifier = open_classifier(self.classifier, worker)
-        columns = matched(classifier.classes, self.classes or classifier.classes)
+        columns = slice(None) if self.classes is None else matched(classifier.classes, self.classes)
 
         def classify(addresses: Sequence[Address]) -> list[tuple[float, ...] | Failed]:
             rows = asked(classifier, worker, addresses)[:, columns]

@@ -9,7 +9,7 @@ import typer
 
 from counterfactory.cli.jobs import RUNS
 from counterfactory.cli.options import Data, Json, Workspace
-from counterfactory.cli.output import columns, finish
+from counterfactory.cli.output import columns, finish, note
 from counterfactory.errors import BadData
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _written(folder: Path, out: Path, form: str) -> Path:
     if form == "dime":
         from counterfactory.recipes.export_dime import export as write_tree
 
-        return write_tree(folder, out)
+        return write_tree(folder, out, note)
     from counterfactory.data.write import export as write
 
     return write(folder, out, form)  # type: ignore[arg-type]  # one of its forms

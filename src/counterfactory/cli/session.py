@@ -77,7 +77,9 @@ def with_models_of_runs(recipe: BaseModel, workspace: Path) -> BaseModel:
 
 def run_name(job: Job, recipe: BaseModel) -> str:
     """Recipe, data and a hash of all settings that change a result: the same command finds its own run again."""
-    data = re.sub(r"[^\w.-]+", "-", Path(job.data[0].rstrip("/")).name or job.data[0])[:40].strip("-.") or "data"
+    from counterfactory.publish import name_of
+
+    data = re.sub(r"[^\w.-]+", "-", name_of(Path(job.data[0])) or job.data[0])[:40].strip("-.") or "data"
     return f"{job.recipe}-{data}-{keys.key(identifying(job, recipe), type(recipe).__qualname__)[:8]}"
 
 

@@ -77,7 +77,8 @@ def explanations_of(workspace: Path, name: str) -> dict[str, Any]:
     if not (folder / "data").is_dir():
         raise BadData(f"The run {name} has no explanations yet; give its command again and it goes on.")
     asked = {name: record.config.get(name) for name in ("model", "labels")}  # the classifier, and what it calls classes
-    return {"recipe": "explanations", "data": str(folder / "data"), "reference": record.config["data"], **asked}
+    known = {"reference": record.config["data"], **{name: value for name, value in asked.items() if value}}
+    return {"recipe": "explanations", "data": str(folder / "data"), "unless_said": known}
 
 
 def _said(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from counterfactory.data.images import lies_in
 from counterfactory.data.labelled import nothing_left
-from counterfactory.data.labels import absent_classes, at_least_two, class_order
+from counterfactory.data.labels import absent_classes, class_order
 from counterfactory.data.notes import card_of, class_names
 from counterfactory.data.places import image_bytes
 from counterfactory.data.problems import printable, problem
@@ -192,7 +192,6 @@ def _card(parts: Sequence[Part], labels: Sequence[Any], root: Path) -> Card:
     if columns.card:
         return columns.card
     seen = {name for label in labels for name in (label if isinstance(label, list) else [label])}
-    at_least_two(seen, printable(str(root)))
     task: Task = "multi-label" if columns.is_list else "single-label"
     return Card(classes=columns.names or class_order(seen), task=task)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from counterfactory.data.images import addresses
-from counterfactory.data.labels import absent_classes, at_least_two, class_order
+from counterfactory.data.labels import absent_classes, class_order
 from counterfactory.data.problems import printable
 from counterfactory.data.splits import parted
 from counterfactory.errors import BadData
@@ -36,7 +36,6 @@ def collect(
     kept = [row for row in rows if row.path in found]
     if not kept:
         raise nothing_left(root, problems)
-    at_least_two((_composed(row.label) for row in kept), root)
     classes = tuple(dict.fromkeys(map(_composed, classes or ()))) or class_order(_composed(row.label) for row in rows)
     numbers = {name: number for number, name in enumerate(classes)}
     splits = {}

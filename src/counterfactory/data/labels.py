@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from counterfactory.data.problems import listed
-from counterfactory.errors import BadData
 from counterfactory.types import Dataset, Problem, Target
 
 NUMBER = re.compile(r"(\d+)")
@@ -20,13 +19,6 @@ def natural(text: str) -> tuple[Any, ...]:
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
     """Each class once, in natural order."""
     return tuple(sorted(set(names), key=natural))
-
-
-def at_least_two(names: Iterable[str], where: object) -> None:
-    """Refuses data of one class: nothing can be told apart in it."""
-    several = set(names)
-    if len(several) == 1:
-        raise BadData(f"{where}: one class only ({listed(several)}); a classifier needs images of two or more classes.")
 
 
 def main_class(target: Target, task: str) -> int | None:

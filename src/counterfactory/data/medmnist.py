@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from counterfactory.data.labels import absent_classes, at_least_two
+from counterfactory.data.labels import absent_classes
 from counterfactory.data.places import npz_images, npz_members
 from counterfactory.data.problems import printable, problem
 from counterfactory.errors import BadData
@@ -39,8 +39,6 @@ def read(path: Path) -> Collection:
         addresses, targets = _addresses(path, f"{said}_images", len(marks)), _targets(marks)
         samples = (Sample(image=image, target=target) for image, target in zip(addresses, targets, strict=True))
         splits[SPLITS[said]] = Dataset(samples=tuple(samples), classes=classes, task=task, split=SPLITS[said])
-    if task == "single-label":
-        at_least_two((str(sample.target) for data in splits.values() for sample in data.samples), path)
     problems = (*problems, *absent_classes(splits))
     return Collection(name=printable(path.stem), kind="MedMNIST file", splits=splits, problems=problems)
 

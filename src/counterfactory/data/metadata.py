@@ -11,7 +11,7 @@ from typing import Any
 
 from counterfactory.data.images import addresses, images_below, lies_in, subfolders
 from counterfactory.data.labelled import nothing_left
-from counterfactory.data.labels import absent_classes, at_least_two
+from counterfactory.data.labels import absent_classes
 from counterfactory.data.masks import have_one_size
 from counterfactory.data.problems import below, printable, problem
 from counterfactory.data.records import (
@@ -30,7 +30,7 @@ from counterfactory.data.rows import read_header
 from counterfactory.data.segments import segment_classes
 from counterfactory.data.splits import parted, split_name
 from counterfactory.errors import BadData
-from counterfactory.publish import CARD, Card, find_card
+from counterfactory.publish import CARD, Card, find_card, name_of
 from counterfactory.types import Address, Collection, Dataset, Problem, Sample
 
 Found = Mapping[Path, Address]
@@ -83,7 +83,7 @@ def read(path: Path) -> Collection:
     }
     problems += absent_classes(splits)
     return Collection(
-        name=printable(path.name), kind="Hugging Face image folder", splits=splits, problems=tuple(problems)
+        name=printable(name_of(path)), kind="Hugging Face image folder", splits=splits, problems=tuple(problems)
     )
 
 
@@ -188,8 +188,6 @@ def _card_of(path: Path, records: Sequence[Record], found: Found) -> Card:
         classes = classes_of(rows)
     except ValueError as error:
         raise BadData(f"{printable(str(path))}: {error}.") from error
-    if task == "single-label":
-        at_least_two(classes, path)
     return Card(classes=classes, task=task)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from counterfactory.data.images import passed_over
+from counterfactory.data.images import images_in, passed_over
 from counterfactory.data.problems import listed, printable
 from counterfactory.data.rows import LABEL, PATH, read_header
 from counterfactory.data.tables import ENDINGS
@@ -135,7 +135,9 @@ def _unrecognised(path: Path, kinds: list[str]) -> BadData:
     if tables := [file for file in there if file.is_file() and file.name.lower().endswith(ENDINGS)]:
         return _without_columns(tables[0])
     known = "".join(f"\n  - {kind}" for kind in kinds)
-    return BadData(f"{name} is not a data set that is understood: seen {_seen(path)}. Understood are:{known}")
+    alone = "\nImages without labels want a metadata.csv beside them that names each in a column file_name."
+    hint = alone if path.is_dir() and images_in(path) else ""
+    return BadData(f"{name} is not a data set that is understood: seen {_seen(path)}. Understood are:{known}{hint}")
 
 
 def _without_columns(table: Path) -> BadData:

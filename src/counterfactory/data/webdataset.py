@@ -10,7 +10,7 @@ from typing import Any
 
 from counterfactory.data.images import ENDINGS, lies_in, subfolders
 from counterfactory.data.labelled import nothing_left
-from counterfactory.data.labels import absent_classes, at_least_two
+from counterfactory.data.labels import absent_classes
 from counterfactory.data.problems import printable, problem
 from counterfactory.data.records import classes_of, label_text, sample_of, task_of, weight_of, with_vectors
 from counterfactory.data.splits import parted, split_name
@@ -172,8 +172,6 @@ def _card_of(path: Path, groups: Sequence[Group]) -> Card:
         classes = classes_of(rows)
     except ValueError as error:
         raise BadData(f"{printable(str(path))}: {error}.") from error
-    if task == "single-label":
-        at_least_two(classes, printable(str(path)))
     return Card(classes=classes, task=task)
 
 

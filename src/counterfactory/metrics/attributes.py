@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from counterfactory.errors import BadData
-from counterfactory.metrics.statistics import enough, jackknife, mean_interval
+from counterfactory.metrics.statistics import enough, jackknife, mean_interval, within
 from counterfactory.types import Interval
 
 Readings = NDArray[np.generic]  # (N, A): a value of each attribute for each image
@@ -67,6 +67,5 @@ def correlation_difference(
         # Of fewer images an attribute may never change: then it does not go with the query.
         return float(np.abs(np.nan_to_num(correlations(change[rows], query)[kept]) - usual_A[kept]).sum())
 
-    return CorrelationDifference(
-        value=jackknife(summed, len(change), seed), attributes=len(kept), constant=len(found) - len(kept)
-    )
+    value = within(jackknife(summed, len(change), seed), 0.0, np.inf)
+    return CorrelationDifference(value=value, attributes=len(kept), constant=len(found) - len(kept))

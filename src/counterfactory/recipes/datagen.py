@@ -24,7 +24,7 @@ from counterfactory.recipes.prepare import measurable
 from counterfactory.recipes.searching import Round, Study, judges_of
 from counterfactory.recipes.spent import spending
 from counterfactory.recipes.synthesis_report import Synthesis, glance, told
-from counterfactory.recipes.trials import Choice, Seeds, Trained, few_shot, measuring_splits, tried
+from counterfactory.recipes.trials import Choice, Seeds, Trained, few_shot, ready, tried
 from counterfactory.recipes.tuning import Tuning
 from counterfactory.run import Run
 from counterfactory.types import Collection, Dataset, Report
@@ -87,7 +87,7 @@ class Datagen(BaseModel, frozen=True, extra="forbid"):
         """Learn and search, twice; draw; train on what was drawn; look for what it repeats; tell."""
         data = measurable(data)
         if self.stage in SCORED:
-            measuring_splits(data)  # refuses now what could not be scored hours later
+            ready(data, None, HELD)  # refuses now what could not be scored hours later
         choice = few_shot(data, None, HELD)
         choice["train"] = accepted(within(choice["train"], self.training))
         foresee(run, self, choice["train"])

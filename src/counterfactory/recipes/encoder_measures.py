@@ -2,14 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
+from counterfactory.data.read import read
 from counterfactory.errors import BadData
 from counterfactory.metrics import explanations as worth
 from counterfactory.metrics.realism import fid, kid, split_fid
 from counterfactory.metrics.statistics import enough, in_percent
 from counterfactory.metrics.validity import Vectors, cosines
+from counterfactory.recipes.explained_data import read_back
 from counterfactory.recipes.explanation_measures import Group, Measure, all_of, pairs
 from counterfactory.run import Run
 from counterfactory.score.features import Apart, Features
@@ -46,19 +50,32 @@ def by_encoder(run: Run, model: str, repetitions: int, seed: int) -> list[Measur
     ]
 
 
-def spread(run: Run, model: str, further: Group) -> Measure:
+def spread(run: Run, model: str, further: Sequence[str]) -> Measure:
     """How much several runs of one image differ, of all images and not only of those that flipped in each run."""
 
     def take(group: Group) -> Interval:
         runs: defaultdict[tuple[str, str], list[Address]] = defaultdict(list)
-        for one in (*group, *further):
+        for one in chain.from_iterable(_distinct([group, *map(_published, further)])):
             runs[one.source.image.digest, one.facts["wanted"]].append(one.changed.image)
         several: list[tuple[Address, ...]] = [tuple(images) for images in runs.values() if len(images) > 1]
         if not several:
-            raise BadData("needs several runs of the same images: --set runs=[RUN/data, ...], made with other seeds.")
+            raise BadData("needs several runs of the same images: --set runs=[RUN, ...], made with other seeds.")
         return worth.mean_distance(_apart(run, model, several))
 
     return Measure(name="sigma_L", take=take, says="mean pairwise perceptual distance of an image's runs", of=("all",))
+
+
+def _published(run: str) -> Group:
+    """The explanations of a run, by its folder or by that of its data."""
+    inner = Path(run) / "data"
+    return read_back(read(str(inner) if inner.is_dir() else run))
+
+
+def _distinct(runs: Sequence[Group]) -> Sequence[Group]:
+    """The same pictures twice are one run, and no spread."""
+    if len({frozenset(one.changed.image for one in group) for group in runs}) < len(runs):
+        raise BadData("needs different runs, and two of these hold the same pictures; give runs made with other seeds.")
+    return runs
 
 
 def by_faces(run: Run, model: str) -> list[Measure]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from counterfactory.run import Run
 from counterfactory.score.difference import Differ
-from counterfactory.types import Address, Dataset, Explanation, Failed, Origin, Plain, Question, Sample
+from counterfactory.types import Address, Dataset, Explanation, Failed, Origin, Plain, Question, Sample, Target
 
 Case = tuple[Sample, Question, Explanation]
 
@@ -108,10 +108,8 @@ def _facts(case: Case, answers: Answers, data: Dataset) -> dict[str, Plain]:
 
 
 def _explained(case: Case, difference: Address, facts: Mapping[str, Plain], data: Dataset) -> Explained:
-    """A counterfactual is labelled as it is answered, where the data have such a class."""
     source, _, found = case
-    answered = str(facts["answered"])
-    target = data.classes.index(answered) if answered in data.classes and not facts.get("attribute") else source.target
+    target = _as_answered(source.target, facts, data.classes)
     origin = replace(found.sample.origin or Origin(), parent=source.image.digest)
     return Explained(
         source=source,
@@ -120,3 +118,12 @@ def _explained(case: Case, difference: Address, facts: Mapping[str, Plain], data
         difference=difference,
         trace=found.trace,
     )
+
+
+def _as_answered(target: Target, facts: Mapping[str, Plain], classes: Sequence[str]) -> Target:
+    """The label of a counterfactual: the answer, where the data have it; of attributes the asked one turns alone."""
+    answer, attribute = str(facts["answered"]), facts.get("attribute")
+    if attribute and isinstance(target, tuple):
+        marks: Any = zip(classes, target, strict=True)
+        return tuple(int(answer == attribute) if name == attribute else mark for name, mark in marks)
+    return classes.index(answer) if answer in classes and not attribute else None

@@ -43,7 +43,7 @@ class Explanations(BaseModel, frozen=True, extra="forbid"):
     oracle: ModelName | None = Field(default=None, description="a classifier of several attributes: MNAC, CD")
     judge: ModelName | None = Field(default=None, description="Diorama's, which reads every factor: MNAC, CD")
     reference: tuple[str, ...] = Field(default=(), description="data with attributes as labels, for CD")
-    runs: tuple[str, ...] = Field(default=(), description="published data of further runs of the same images: sigma_L")
+    runs: tuple[str, ...] = Field(default=(), description="further runs of the same images, by folder: sigma_L")
     repetitions: Annotated[int, Field(ge=1)] = Field(default=10, description="splits of sFID")
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of splits and of parts that are left out")
 
@@ -67,8 +67,7 @@ class Explanations(BaseModel, frozen=True, extra="forbid"):
             yield measures.by_insertion(run, self.model, self.labels, data.splits[CHANGED])
         if self.encoder:
             yield from eyes.by_encoder(run, self.encoder, self.repetitions, self.seed)
-            further = [one for folder in self.runs for one in read_back(read(folder))]
-            yield eyes.spread(run, self.encoder, further)
+            yield eyes.spread(run, self.encoder, self.runs)
         if self.faces:
             yield from eyes.by_faces(run, self.faces)
         if self.self_supervised:
@@ -100,10 +99,16 @@ class Explanations(BaseModel, frozen=True, extra="forbid"):
         """What further models would tell."""
         wishes = {
             "COUT": (self.model, "needs the classifier: --set model=MODEL"),
-            "FID, sFID, KID, perceptual distance, sigma_L": (self.encoder, "need a vision model: --set encoder=MODEL"),
+            "FID, sFID, KID, perceptual distance, sigma_L": (
+                self.encoder,
+                "need a vision model of such images (the zoo's knows Diorama alone): --set encoder=MODEL",
+            ),
             "FVA, face similarity": (self.faces, "need an encoder of faces: --set faces=MODEL"),
             "S3": (self.self_supervised, "needs an encoder learnt without labels: --set self_supervised=MODEL"),
-            "MNAC, CD": (self.oracle or self.judge, "need a classifier of several attributes: --set oracle=MODEL"),
+            "MNAC, CD": (
+                self.oracle or self.judge,
+                "need a classifier of several attributes (the zoo's judge reads Diorama alone): --set oracle=MODEL",
+            ),
         }
         return [(name, words) for name, (model, words) in wishes.items() if not model]
 

@@ -34,11 +34,12 @@ class Job(BaseModel, frozen=True, extra="forbid"):
 
 
 def build(given: Mapping[str, Any], file: Path | None, sets: Sequence[str], seed: int | None) -> tuple[Job, BaseModel]:
-    """A job and its recipe from the command line, over a file, over a preset."""
+    """A job and its recipe from the command line, over a file, over what holds `unless_said`, over a preset."""
     in_file = _settings(read_file(file)) if file else {}
     if in_file.get("job", given["job"]) != given["job"]:
         raise BadConfig(f"{file} is for the job {in_file['job']!r}; the command is {given['job']!r}.")
-    layers = [in_file, parse_sets(sets), {name: value for name, value in given.items() if value is not None}]
+    words = {name: value for name, value in given.items() if value is not None}
+    layers = [words.pop("unless_said", {}), in_file, parse_sets(sets), words]
     ours = {name: value for layer in layers for name, value in layer.items() if name in Job.model_fields}
     ours["data"] = [ours["data"]] if isinstance(ours.get("data"), str) else ours.get("data", [])
     ours.setdefault("recipe", plugins.default_recipe(given["job"]))

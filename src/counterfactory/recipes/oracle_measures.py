@@ -1,11 +1,14 @@
 """What an oracle's readings say of explanations: seen as wanted, how much else changed, and whether as usual."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from counterfactory.errors import BadData
 from counterfactory.metrics.attributes import CorrelationDifference, correlation_difference, number_changed
 from counterfactory.metrics.explanations import flip_rate
-from counterfactory.metrics.statistics import enough, in_percent, mean_interval
+from counterfactory.metrics.statistics import enough, in_percent, mean_interval, within
 from counterfactory.recipes.explanation_measures import Group, Measure
 from counterfactory.recipes.oracle import Seen, asked, queries, saw_wanted, usual
 from counterfactory.types import Address, Dataset, Interval, Table
@@ -27,7 +30,8 @@ def by_oracle(name: str, look: Look, labels: Labels) -> list[Measure]:
 
     def difference(group: Group) -> Interval:
         found = [one.value for one in differences(look, labels, group).values()]
-        return found[0] if len(found) == 1 else mean_interval([one.mean for one in found])
+        over_queries = replace(mean_interval([one.mean for one in found]), n=len(group))
+        return found[0] if len(found) == 1 else within(over_queries, 0.0, np.inf)
 
     return [
         Measure(

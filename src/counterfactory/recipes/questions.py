@@ -85,7 +85,8 @@ def agreement(run: Run, opinion: str, answers: Answers, made: Sequence[Explained
 
 def _in_words(classifier: Classifier, labels: Mapping[str, str], images: Dataset) -> Answers:
     several = classifier.has_several_labels
-    if images.task == "segmentation" or several != (images.task == "multi-label"):
+    labelled = any(sample.target is not None for sample in images.samples)
+    if images.task == "segmentation" or (labelled and several != (images.task == "multi-label")):
         gives = "several labels" if several else "one label"
         raise BadData(f"The classifier gives {gives} an image, and these data are {images.task}; expected the same.")
     known = classifier.classes

@@ -158,14 +158,14 @@ def _interval(value: Interval, decimals: int | None) -> Cell:
     order = float(value.mean)
     decimals = significant_decimals(order) if decimals is None else decimals
     mean = number(order, decimals)
-    times = f" over {value.n:,} repetitions" if value.n > 1 else ""
+    many = f" (n = {value.n:,})" if value.n > 1 else ""
     if value.low is None or value.high is None or not math.isfinite(value.high - value.low):
-        return Cell(text=mean, order=order, title=f"no interval{times}" if times else "one repetition: no interval")
+        return Cell(text=mean, order=order, title=f"no interval{many}")
     low, high = (number(float(bound), decimals) for bound in (value.low, value.high))
     half, skew = (value.high - value.low) / 2, abs(value.high + value.low - 2 * value.mean)
     even = skew <= 10**-decimals
     shown = f"{mean} ± {half:,.{decimals}f}" if even else f"{mean} [{low}, {high}]"
-    return Cell(text=shown, order=order, title=f"95 % interval from {low} to {high}{times}")
+    return Cell(text=shown, order=order, title=f"95 % interval from {low} to {high}{many}")
 
 
 def _minus(digits: str) -> str:

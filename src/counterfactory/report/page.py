@@ -99,11 +99,8 @@ def _reading(table: Table, rows: Sequence[Sequence[cells.Cell]]) -> str:
     times = {cell.n for row in table.rows for cell in row if isinstance(cell, Interval) and cell.low is not None}
     said = []
     if times:
-        many = (
-            f" over {min(times):,}{f' to {max(times):,}' if len(times) > 1 else ''} repetitions"
-            if max(times) > 1
-            else ""
-        )
+        span = f"{min(times):,}" + (f" to {max(times):,}" if len(times) > 1 else "")
+        many = f" (n = {span})" if max(times) > 1 else ""
         said.append(f"± is half of the 95 % interval{many}.")
     if any(cell.best for row in rows for cell in row):
         said.append("★ marks the best mean of a column.")

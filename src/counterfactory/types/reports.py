@@ -19,7 +19,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A mean and its 95 % interval over `n` repetitions; no bounds when there was only one."""
+    """A mean of `n` repetitions, images or the like and its 95 % interval; no bounds where one alone says nothing."""
 
     mean: float
     low: float | None = None
